@@ -1,0 +1,47 @@
+package bt
+
+import (
+	"log/slog"
+	"net/netip"
+)
+
+// Encryption says how connections to peers are obfuscated (message stream encryption; it hides the protocol, it keeps
+// nothing secret).
+type Encryption string
+
+// The encryption modes; the zero value means EncryptionPrefer.
+const (
+	EncryptionPrefer  Encryption = "prefer"
+	EncryptionRequire Encryption = "require"
+	EncryptionOff     Encryption = "off"
+)
+
+// Config says how a session meets the network. The zero value listens on any free port of all addresses, with
+// trackers, DHT, PEX and webseeds on.
+type Config struct {
+	Port      int    // TCP, and UDP of the same number for the DHT; 0 = any free
+	Listen    string // address to listen on and to dial from; "" = all
+	Interface string // network interface that every packet must use, or fail; "" = any
+	Proxy     string // socks5://, socks5h:// or http:// URL that everything must go through, or fail
+
+	NoDHT      bool
+	DHTNodes   []string // host:port; given = only these are asked first, and no public node
+	NoPEX      bool
+	LPD        bool // local peer discovery (BEP 14)
+	NoTrackers bool // ignore the trackers that torrents name; those the caller adds stay
+	NoWebseeds bool
+	UTP        bool
+	UPnP       bool
+	LANOnly    bool // no DHT, no trackers, no port mapping, only local addresses
+
+	Blocklist *Blocklist
+	Allow     []netip.Prefix // when not empty, only peers in one of these
+
+	Encryption    Encryption
+	MaxPeers      int   // per torrent; 0 = 50
+	DownloadLimit int64 // bytes a second; 0 = unlimited
+	UploadLimit   int64 // bytes a second; 0 = unlimited
+	UserAgent     string
+
+	Logger *slog.Logger // nil discards
+}
