@@ -24,13 +24,15 @@ type Metainfo struct {
 	Source       string    // the "source" key of the info dictionary
 
 	InfoBytes   []byte            // the info dictionary, byte for byte
-	PieceLayers map[string]string // BEP 52: pieces root → concatenated piece hashes
+	PieceLayers map[string]string // BEP 52: pieces root → concatenated piece hashes, checked against the root
 	hashes      []byte            // v1 piece hashes, 20 bytes each
+	space       int64             // bytes of the piece space, with v1 hashes
 }
 
-// A File of a torrent. Pad files (BEP 47) are not listed.
+// A File of a torrent. Pad files and symbolic links (BEP 47) are not listed: what they take of the piece space is a gap,
+// and no link is ever created.
 type File struct {
-	Path       string   // slash-separated, below Name when the torrent is a folder; safe (see Metainfo)
+	Path       string   // slash-separated, below Name when the torrent is a folder, else Name; safe (see Metainfo)
 	Length     int64    // bytes
 	Offset     int64    // of its first byte in the piece space (see the package comment)
 	Executable bool     // attr x
