@@ -106,13 +106,13 @@ func TestTransportRefusals(t *testing.T) {
 	}
 }
 
-// TestInterfaceFailsClosed runs in a network namespace of its own, where a dummy interface is the one to use and
+// TestInterfaceFailsClosed runs in a network namespace of its own, where one end of a veth pair is the interface to use and
 // loopback the way around it.
 func TestInterfaceFailsClosed(t *testing.T) {
 	const inner = "SHOAL_TEST_IN_NAMESPACE"
 	if os.Getenv(inner) == "" {
-		script := `ip link set lo up && ip link add d0 type dummy && ip addr add 10.9.0.1/24 dev d0 && ip link set d0 up && exec "$0" -test.run '^TestInterfaceFailsClosed$' -test.v`
-		if exec.Command("unshare", "-rn", "sh", "-c", "ip link add d0 type dummy").Run() != nil {
+		script := `ip link set lo up && ip link add d0 type veth peer name d1 && ip link set d1 up && ip addr add 10.9.0.1/24 dev d0 && ip link set d0 up && exec "$0" -test.run '^TestInterfaceFailsClosed$' -test.v`
+		if exec.Command("unshare", "-rn", "sh", "-c", "ip link add d0 type veth peer name d1").Run() != nil {
 			t.Skip("no user namespaces, or no ip command")
 		}
 		cmd := exec.CommandContext(t.Context(), "unshare", "-rn", "sh", "-c", script, os.Args[0])
