@@ -1,0 +1,62 @@
+package bt
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// A fileLock is a file that one holder in one process has locked. Its end, however the process dies, frees the lock.
+type fileLock struct{ f *os.File }
+
+var errLocked = errors.New("locked by another process")
+
+// takeLock makes sure that nobody else stores this torrent here: with a lock beside the record, or in the root when
+// none is kept.
+func (s *FileStorage) takeLock() (*fileLock, error) {
+	name := filepath.Join(s.opts.Root, s.hiddenName("lock"))
+	if s.opts.Record != "" {
+		name = s.opts.Record + ".lock"
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	l, err := lockFile(name)
+	if errors.Is(err, errLocked) {
+		return nil, errorf(Busy, "another shoal is downloading %q to %s", s.m.Name, s.opts.Root)
+	}
+	return l, err
+}
+
+// lockFile makes the file if needed and locks it. The holder removes the file when it is done, so whoever gets the lock
+// makes sure that it is the lock of the file that has the name now.
+func lockFile(name string) (*fileLock, error) {
+	for {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := flock(f); err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+		held, err := f.Stat()
+		if err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+		if named, err := os.Stat(name); err == nil && os.SameFile(held, named) {
+			return &fileLock{f}, nil
+		}
+		_ = f.Close()
+	}
+}
+
+// unlock removes and frees the lock.
+func (l *fileLock) unlock() {
+	removed := os.Remove(l.f.Name()) == nil // while it is still ours; Windows does not remove open files
+	_ = l.f.Close()
+	if !removed {
+		_ = os.Remove(l.f.Name())
+	}
+}

@@ -1,0 +1,443 @@
+package bt
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A sample is a torrent with its bytes.
+type sample struct {
+	*Metainfo
+	data []byte // the piece space
+}
+
+// newSample makes a v1 folder torrent "t". Each file is "path=length", or "=length" for a pad.
+func newSample(t testing.TB, pieceLength int64, files ...string) sample {
+	t.Helper()
+	m := &Metainfo{Name: "t", Dir: true, PieceLength: pieceLength}
+	rng := rand.New(rand.NewPCG(1, uint64(len(files))))
+	var data []byte
+	for _, spec := range files {
+		name, length, _ := strings.Cut(spec, "=")
+		var n int64
+		if _, err := fmt.Sscan(length, &n); err != nil {
+			t.Fatal(err)
+		}
+		bytes := make([]byte, n)
+		if name != "" {
+			for i := range bytes {
+				bytes[i] = byte(rng.Uint32())
+			}
+			m.Files = append(m.Files, File{Path: name, Length: n, Offset: int64(len(data))})
+			m.Length += n
+		}
+		data = append(data, bytes...)
+	}
+	for piece := range slices.Chunk(data, int(pieceLength)) {
+		sum := sha1.Sum(piece)
+		m.hashes = append(m.hashes, sum[:]...)
+		m.NumPieces++
+	}
+	m.InfoHash = sha1.Sum(m.hashes)
+	return sample{m, data}
+}
+
+// piece is the bytes of piece i.
+func (sm sample) piece(i int) []byte {
+	lo := int64(i) * sm.PieceLength
+	return sm.data[lo:min(lo+sm.PieceLength, int64(len(sm.data)))]
+}
+
+// bytesOf is the content of file i.
+func (sm sample) bytesOf(i int) []byte {
+	f := sm.Files[i]
+	return sm.data[f.Offset : f.Offset+f.Length]
+}
+
+// options store the files that are named (none = all) in a folder of the test.
+func (sm sample) options(t testing.TB, only ...string) FileOptions {
+	t.Helper()
+	dir := t.TempDir()
+	opts := FileOptions{Root: filepath.Join(dir, "root"), Record: filepath.Join(dir, "state", "record")}
+	for _, f := range sm.Files {
+		name := f.Path
+		if len(only) > 0 && !slices.Contains(only, name) {
+			name = ""
+		}
+		opts.Paths = append(opts.Paths, name)
+	}
+	return opts
+}
+
+func mustOpen(t testing.TB, sm sample, opts FileOptions) *FileStorage {
+	t.Helper()
+	s, err := OpenFiles(t.Context(), sm.Metainfo, opts)
+	if err != nil {
+		t.Fatalf("opening: %v", err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func mustClose(t testing.TB, s *FileStorage) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatalf("closing: %v", err)
+	}
+}
+
+// fetch stores pieces as the engine does: writes, reads back, marks.
+func fetch(t testing.TB, s *FileStorage, sm sample, pieces ...int) {
+	t.Helper()
+	for _, p := range pieces {
+		if err := store(s, sm, p); err != nil {
+			t.Fatalf("piece %d: %v", p, err)
+		}
+	}
+}
+
+func store(s *FileStorage, sm sample, p int) error {
+	want := sm.piece(p)
+	off := int64(p) * sm.PieceLength
+	if _, err := s.WriteAt(want, off); err != nil {
+		return err
+	}
+	got := make([]byte, len(want))
+	if _, err := s.ReadAt(got, off); err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("reads back otherwise")
+	}
+	return s.MarkComplete(p)
+}
+
+// checkPieces makes sure that what is complete is right.
+func checkPieces(t testing.TB, s *FileStorage, sm sample) {
+	t.Helper()
+	for p := range sm.NumPieces {
+		if !s.Complete(p) {
+			continue
+		}
+		got := make([]byte, len(sm.piece(p)))
+		if _, err := s.ReadAt(got, int64(p)*sm.PieceLength); err != nil {
+			t.Fatalf("reading complete piece %d: %v", p, err)
+		}
+		if !bytes.Equal(got, sm.piece(p)) {
+			t.Fatalf("piece %d is complete and wrong", p)
+		}
+	}
+}
+
+// checkDisk makes sure that the selected files and nothing else are in the root.
+func checkDisk(t testing.TB, sm sample, opts FileOptions) {
+	t.Helper()
+	want := make(map[string][]byte)
+	for i, p := range opts.Paths {
+		if p != "" {
+			want[p] = sm.bytesOf(i)
+		}
+	}
+	got := tree(t, opts.Root)
+	for name, data := range got {
+		if !bytes.Equal(data, want[name]) || want[name] == nil {
+			t.Errorf("%s has %d bytes that it should not have", name, len(data))
+		}
+		delete(want, name)
+	}
+	for name := range want {
+		t.Errorf("%s is not there", name)
+	}
+	if opts.Record != "" {
+		if left := names(tree(t, filepath.Dir(opts.Record))); !slices.Equal(left, []string{"record"}) {
+			t.Errorf("beside the record: %v", left)
+		}
+	}
+}
+
+// tree reads all files below dir.
+func tree(t testing.TB, dir string) map[string][]byte {
+	t.Helper()
+	files := make(map[string][]byte)
+	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, p)
+		files[filepath.ToSlash(rel)], err = os.ReadFile(p)
+		return err
+	})
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func names[V any](m map[string]V) (keys []string) {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func writeFile(t testing.TB, name string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantCode(t testing.TB, err error, code Code) {
+	t.Helper()
+	if CodeOf(err) != code {
+		t.Fatalf("error is %v (%s), want code %s", err, CodeOf(err), code)
+	}
+}
+
+func TestFilesFinishAndSecondRun(t *testing.T) {
+	sm := newSample(t, 16, "a=40", "d/b=3", "d/empty=0", "=5", "d/c=33")
+	opts := sm.options(t)
+	var finished []int
+	opts.OnFile = func(i int) { finished = append(finished, i) }
+	s := mustOpen(t, sm, opts)
+	if got := s.Total(); got != 76 {
+		t.Errorf("total %d", got)
+	}
+	for p := range sm.NumPieces {
+		for name := range tree(t, opts.Root) {
+			if name == "a" && p < 3 || name == "d/c" && p < 6 {
+				t.Errorf("%s has its final name before piece %d", name, p)
+			}
+		}
+		fetch(t, s, sm, p)
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkPieces(t, s, sm)
+	mustClose(t, s)
+	mustClose(t, s)
+	checkDisk(t, sm, opts)
+	slices.Sort(finished)
+	if !slices.Equal(finished, []int{0, 1, 2, 3}) {
+		t.Errorf("OnFile: %v", finished)
+	}
+
+	finished, opts.Progress = nil, func(done, total int64) { t.Errorf("hashing %d of %d in the second run", done, total) }
+	s = mustOpen(t, sm, opts)
+	if missing := s.Missing(); missing != nil || s.BytesDone() != 76 || !s.Complete(0) || finished != nil {
+		t.Errorf("second run: missing %v, done %d, finished %v", missing, s.BytesDone(), finished)
+	}
+	checkPieces(t, s, sm)
+	mustClose(t, s)
+	checkDisk(t, sm, opts)
+}
+
+func TestFilesSelection(t *testing.T) {
+	sm := newSample(t, 16, "a=20", "b=20", "c=20", "e=40")
+	opts := sm.options(t, "b")
+	s := mustOpen(t, sm, opts)
+	if got := s.Missing(); !slices.Equal(got, []int{1, 2}) || s.Total() != 20 || s.Wanted(0) {
+		t.Fatalf("missing %v, total %d", got, s.Total())
+	}
+	fetch(t, s, sm, 1)
+	mustClose(t, s)
+
+	// The bytes of a that piece 1 has are kept aside.
+	s = mustOpen(t, sm, opts)
+	if got := s.Missing(); !slices.Equal(got, []int{2}) {
+		t.Fatalf("missing after reopening: %v", got)
+	}
+	fetch(t, s, sm, 2)
+	checkPieces(t, s, sm)
+	if !s.Complete(1) {
+		t.Error("piece 1 cannot be served while seeding")
+	}
+	mustClose(t, s)
+	checkDisk(t, sm, opts)
+
+	// The edges are gone: the record vouches for b though its first piece cannot be read.
+	s = mustOpen(t, sm, opts)
+	if s.Missing() != nil || s.BytesDone() != 20 || s.Complete(1) {
+		t.Errorf("second run: missing %v, done %d", s.Missing(), s.BytesDone())
+	}
+	mustClose(t, s)
+	opts.Check = true
+	s = mustOpen(t, sm, opts)
+	if s.Missing() != nil {
+		t.Errorf("check: missing %v", s.Missing())
+	}
+	mustClose(t, s)
+
+	// Now c as well: what b has is compared, not written.
+	opts.Check, opts.Paths[2] = false, "c"
+	s = mustOpen(t, sm, opts)
+	if got := s.Missing(); !slices.Equal(got, []int{2, 3}) {
+		t.Fatalf("missing with c: %v", got)
+	}
+	fetch(t, s, sm, 3, 2)
+	mustClose(t, s)
+	checkDisk(t, sm, opts)
+}
+
+func TestFilesExisting(t *testing.T) {
+	sm := newSample(t, 16, "a=40", "b=40")
+	good := sm.bytesOf(0)
+	bad := bytes.Clone(good)
+	bad[20] ^= 1 // piece 1, which is a's alone
+	tests := []struct {
+		name         string
+		a            []byte
+		force, check bool
+		code         Code
+		missing      []int
+	}{
+		{"good", good, false, false, OK, []int{2, 3, 4}},
+		{"differs", bad, false, false, Exists, nil},
+		{"differs, check", bad, false, true, OK, []int{1, 2, 3, 4}},
+		{"differs, force", bad, true, false, OK, []int{1, 2, 3, 4}},
+		{"nothing good", make([]byte, 40), false, false, Exists, nil},
+		{"nothing good, check", make([]byte, 40), false, true, Exists, nil},
+		{"nothing good, force", make([]byte, 40), true, false, OK, []int{0, 1, 2, 3, 4}},
+		{"short", good[:39], false, false, Exists, nil},
+		{"short, check", good[:39], false, true, Exists, nil},
+		{"short, force", good[:39], true, false, OK, []int{0, 1, 2, 3, 4}},
+		{"empty", []byte{}, false, false, Exists, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			opts := sm.options(t)
+			opts.Force, opts.Check = test.force, test.check
+			writeFile(t, filepath.Join(opts.Root, "a"), test.a)
+			s, err := OpenFiles(t.Context(), sm.Metainfo, opts)
+			wantCode(t, err, test.code)
+			if err != nil {
+				if got := tree(t, opts.Root); len(got) != 1 || !bytes.Equal(got["a"], test.a) {
+					t.Fatalf("touched: %v", names(got))
+				}
+				return
+			}
+			defer s.Close()
+			if got := s.Missing(); !slices.Equal(got, test.missing) {
+				t.Fatalf("missing %v, want %v", got, test.missing)
+			}
+			fetch(t, s, sm, test.missing...)
+			checkPieces(t, s, sm)
+			mustClose(t, s)
+			checkDisk(t, sm, opts)
+		})
+	}
+}
+
+// The piece that a shares with b cannot be judged before it comes.
+func TestFilesUnjudgedPiece(t *testing.T) {
+	sm := newSample(t, 16, "a=40", "b=40")
+	bad := bytes.Clone(sm.bytesOf(0))
+	bad[39] ^= 1 // piece 2
+	for _, force := range []bool{false, true} {
+		for _, links := range []bool{false, true} {
+			opts := sm.options(t)
+			opts.Force = force
+			a := filepath.Join(opts.Root, "a")
+			writeFile(t, a, bad)
+			other := filepath.Join(t.TempDir(), "other")
+			if links {
+				if err := os.Link(a, other); err != nil {
+					t.Skip(err)
+				}
+			}
+			s := mustOpen(t, sm, opts)
+			fetch(t, s, sm, 3, 4)
+			// A peer sends garbage: no reason to give up.
+			garbage := make([]byte, 16)
+			if _, err := s.WriteAt(garbage, 32); err != nil {
+				t.Fatal(err)
+			}
+			err := store(s, sm, 2)
+			if !force {
+				wantCode(t, err, Exists)
+				if got, _ := os.ReadFile(a); !bytes.Equal(got, bad) || s.Complete(2) {
+					t.Error("a was touched")
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkPieces(t, s, sm)
+			mustClose(t, s)
+			checkDisk(t, sm, opts)
+			if got, err := os.ReadFile(other); links && !bytes.Equal(got, bad) {
+				t.Errorf("another name of the file has changed: %v", err)
+			}
+		}
+	}
+}
+
+func TestFilesCheckRepairs(t *testing.T) {
+	sm := newSample(t, 16, "a=160")
+	opts := sm.options(t)
+	s := mustOpen(t, sm, opts)
+	fetch(t, s, sm, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	mustClose(t, s)
+	a := filepath.Join(opts.Root, "a")
+	info, err := os.Stat(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := sm.bytesOf(0)
+	bad = append(append(bytes.Clone(bad[:50]), '?'), bad[51:]...)
+	writeFile(t, a, bad)
+	if err := os.Chtimes(a, info.ModTime(), info.ModTime()); err != nil { // silent damage
+		t.Fatal(err)
+	}
+	opts.Check = true
+	s = mustOpen(t, sm, opts)
+	if got := s.Missing(); !slices.Equal(got, []int{3}) {
+		t.Fatalf("missing %v", got)
+	}
+	if _, err := os.Stat(a); !os.IsNotExist(err) {
+		t.Error("a half-repaired file has the final name")
+	}
+	mustClose(t, s)
+	s = mustOpen(t, sm, opts)
+	fetch(t, s, sm, 3)
+	mustClose(t, s)
+	checkDisk(t, sm, opts)
+}
+
+func TestFilesDamageWhileSeeding(t *testing.T) {
+	sm := newSample(t, 16, "a=64")
+	opts := sm.options(t)
+	s := mustOpen(t, sm, opts)
+	fetch(t, s, sm, 0, 1, 2, 3)
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	edited := bytes.Clone(sm.data)
+	edited[20]++
+	writeFile(t, filepath.Join(opts.Root, "a"), edited)
+	if err := s.MarkIncomplete(1); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.BytesDone(); got != 48 {
+		t.Errorf("done %d", got)
+	}
+	wantCode(t, store(s, sm, 1), Exists)
+	mustClose(t, s)
+	if got, _ := os.ReadFile(filepath.Join(opts.Root, "a")); !bytes.Equal(got, edited) {
+		t.Error("the user's edit is gone")
+	}
+}
