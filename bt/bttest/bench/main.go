@@ -1,0 +1,50 @@
+// Command bench measures BitTorrent clients on loopback. It brings its own ends: a seeder that neither hashes nor
+// stores (fastseed) and a leecher that throws away what it gets (discard), so that the client under test is the
+// bottleneck; and a driver that runs shoal and other people's clients in turn (run).
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+type command struct {
+	name, about string
+	run         func(ctx context.Context, args []string) error
+}
+
+var commands = []command{
+	{"make", "write a .torrent of patterned data, and the data if asked", runMake},
+	{"fastseed", "seed patterned data as fast as the kernel sends", runFastseed},
+	{"discard", "download everything from a peer and throw it away", runDiscard},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(os.Args) > 1 {
+		for _, c := range commands {
+			if c.name != os.Args[1] {
+				continue
+			}
+			err := c.run(ctx, os.Args[2:])
+			if err == flag.ErrHelp {
+				os.Exit(2)
+			}
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "bench: %s: %v\n", c.name, err)
+				os.Exit(1)
+			}
+			return
+		}
+	}
+	fmt.Fprintln(os.Stderr, "usage: bench COMMAND [flags]; -h after a command lists its flags")
+	for _, c := range commands {
+		fmt.Fprintf(os.Stderr, "  %-9s %s\n", c.name, c.about)
+	}
+	os.Exit(2)
+}

@@ -1,0 +1,44 @@
+package bttest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+
+	"shoal/bt/bttest/internal/wire"
+)
+
+// Tracker starts an honest HTTP tracker that knows just the given peers (host:port, IPv4) and returns its announce URL.
+func Tracker(t T, peers ...string) string {
+	t.Helper()
+	reply := wire.Bencode(wire.Dict{"interval": 5, "peers": compactPeers(t, peers...)})
+	return serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(reply) }) + "/announce"
+}
+
+// compactPeers is addresses as trackers and PEX write them (BEP 23).
+func compactPeers(t T, peers ...string) []byte {
+	t.Helper()
+	var b []byte
+	for _, p := range peers {
+		addr, err := netip.ParseAddrPort(p)
+		if err != nil {
+			t.Fatalf("peer %q: %v", p, err)
+		}
+		b = append(b, addr.Addr().AsSlice()...)
+		b = binary.BigEndian.AppendUint16(b, addr.Port())
+	}
+	return b
+}
+
+// serve starts an HTTP server on loopback and returns its URL, without a slash at the end.
+func serve(t T, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(func() {
+		s.CloseClientConnections() // a hostile handler may hold its client for ever
+		s.Close()
+	})
+	return fmt.Sprint(s.URL)
+}
