@@ -137,13 +137,13 @@ func ParseIndexes(s string) ([]IndexRange, error) {
 
 func ReadBlocklist(r io.Reader) (*Blocklist, error) { return &Blocklist{}, nil }
 
-// Pick is the indexes of the files of m that s picks; NotFound when there are none.
-func (s Selection) Pick(m *Metainfo) ([]int, error) {
-	var all []int
-	for i := range m.Files {
-		all = append(all, i)
+// Match says for each file of m whether it is picked.
+func (sel Selection) Match(m *Metainfo) ([]bool, error) {
+	picked := make([]bool, len(m.Files))
+	for i := range picked {
+		picked[i] = true
 	}
-	return all, nil
+	return picked, nil
 }
 
 // HashFile is the SHA-256 of a file in lower-case hexadecimal.
