@@ -1,0 +1,47 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"shoal/bt"
+	"shoal/commands/internal/ui"
+)
+
+func newDemoCmd(g *globals) *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:               "demo [flags]",
+		Short:             "Create, seed, download and verify a torrent on this machine",
+		Long:              "Create a torrent, seed it with one engine, download it with another and verify what came.\nNothing leaves the machine, and nothing stays on the disk unless --dir says where.",
+		Example:           "  shoal demo",
+		Args:              exactArgs(0, "none"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), g.output(), dir)
+		},
+	}
+	cmd.Flags().StringVarP(&dir, "dir", "d", "", "work in `DIR`, and leave the files there")
+	return cmd
+}
+
+func runDemo(ctx context.Context, out *ui.Output, dir string) error {
+	display := out.NewDisplay()
+	defer display.Close()
+	res, err := bt.Demo(ctx, bt.DemoOptions{
+		Dir:      dir,
+		Progress: func(p bt.Progress) { display.Update("demo", p) },
+		Step:     func(what string) { out.Note("%s", what) },
+	})
+	if err != nil {
+		return err
+	}
+	display.Close()
+	return out.Result(res, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "downloaded and verified %s in %.2f s: %s\n", ui.Size(res.Bytes), res.Seconds, res.InfoHash)
+		return err
+	})
+}

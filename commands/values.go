@@ -1,0 +1,152 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// sizeUnits are the factors of what may follow the number of a size, in lower case and without the B that may end it.
+var sizeUnits = map[string]float64{
+	"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50,
+	"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40, "pi": 1 << 50,
+	"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "pb": 1e15,
+}
+
+// parseSize reads a number of bytes: 500K, 5M and 1.5G are 1024-based, as are KiB and MiB; KB and MB are 1000-based.
+func parseSize(s string) (int64, error) {
+	wrong := fmt.Errorf("%q is no size such as 500K, 5M or 1.5G", s)
+	end := strings.LastIndexAny(s, "0123456789.") + 1
+	number, unit := s[:end], strings.ToLower(s[end:])
+	if rest, ok := strings.CutSuffix(unit, "b"); ok && (rest == "" || strings.HasSuffix(rest, "i")) {
+		unit = rest
+	}
+	factor, ok := sizeUnits[unit]
+	// ParseFloat takes more than decimal numbers: signs, exponents, hexadecimal digits, "inf".
+	if !ok || strings.Trim(number, "0123456789.") != "" {
+		return 0, wrong
+	}
+	if n, err := strconv.ParseInt(number, 10, 64); err == nil && n <= math.MaxInt64/int64(factor) {
+		return n * int64(factor), nil
+	}
+	f, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return 0, wrong
+	}
+	if f *= factor; f >= math.MaxInt64 {
+		return 0, fmt.Errorf("%q is more than this program can count", s)
+	}
+	return int64(math.Round(f)), nil
+}
+
+// formatSize is a size in the largest unit that shows it exactly.
+func formatSize(n int64) string {
+	units := []string{"", "K", "M", "G", "T", "P"}
+	i := 0
+	for ; n != 0 && n%1024 == 0 && i < len(units)-1; i++ {
+		n /= 1024
+	}
+	return strconv.FormatInt(n, 10) + units[i]
+}
+
+// A rateValue is a flag for bytes a second; 0 is no limit.
+type rateValue int64
+
+func (v *rateValue) String() string { return formatSize(int64(*v)) }
+func (v *rateValue) Type() string   { return "RATE" }
+
+func (v *rateValue) Set(s string) error {
+	n, err := parseSize(strings.TrimSuffix(s, "/s"))
+	if err != nil {
+		return fmt.Errorf("%q is no rate such as 500K or 5M/s", s)
+	}
+	*v = rateValue(n)
+	return nil
+}
+
+// parseDuration reads 90s, 10m, 1h30m or 2d; a number alone is seconds.
+func parseDuration(s string) (time.Duration, error) {
+	wrong := fmt.Errorf("%q is no duration such as 90s, 10m, 1h30m or 2d", s)
+	if n, err := strconv.ParseUint(s, 10, 32); err == nil {
+		return time.Duration(n) * time.Second, nil
+	}
+	var days time.Duration
+	if before, after, ok := strings.Cut(s, "d"); ok {
+		n, err := strconv.ParseUint(before, 10, 16)
+		if err != nil {
+			return 0, wrong
+		}
+		if days, s = time.Duration(n)*24*time.Hour, after; s == "" {
+			return days, nil
+		}
+	}
+	rest, err := time.ParseDuration(s)
+	if err != nil || rest < 0 || strings.HasPrefix(s, "+") || rest > math.MaxInt64-days {
+		return 0, wrong
+	}
+	return days + rest, nil
+}
+
+// A durationValue is a flag for a time span; 0 is none.
+type durationValue time.Duration
+
+func (v *durationValue) String() string { return formatDuration(time.Duration(*v)) }
+func (v *durationValue) Type() string   { return "DUR" }
+
+func (v *durationValue) Set(s string) error {
+	d, err := parseDuration(s)
+	if err != nil {
+		return err
+	}
+	*v = durationValue(d)
+	return nil
+}
+
+// formatDuration drops the zero parts that time.Duration shows: 5m, not 5m0s.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// A choice is a flag that takes one of a few words.
+type choice[S ~string] struct {
+	value *S
+	words []S
+}
+
+// newChoice makes a flag of words, the first being the default.
+func newChoice[S ~string](value *S, words ...S) *choice[S] {
+	*value = words[0]
+	return &choice[S]{value, words}
+}
+
+func (c *choice[S]) String() string {
+	if c.value == nil { // pflag looks at the zero value, to know what a default looks like
+		return ""
+	}
+	return string(*c.value)
+}
+
+func (c *choice[S]) Type() string { return "string" }
+
+func (c *choice[S]) Set(s string) error {
+	if !slices.Contains(c.words, S(s)) {
+		var words []string
+		for _, w := range c.words {
+			words = append(words, string(w))
+		}
+		return errors.New("want " + strings.Join(words, ", "))
+	}
+	*c.value = S(s)
+	return nil
+}
