@@ -61,7 +61,7 @@ func (s *FileStorage) hashPieces(ctx context.Context, pieces []int) error {
 func (s *FileStorage) collect(verdicts <-chan verdict, pieces []int) (err error) {
 	var done, total int64
 	for _, p := range pieces {
-		total += pieceSize(s.m, p)
+		total += s.m.PieceSize(p)
 	}
 	good := newBitset(s.m.NumPieces)
 	var told time.Time
@@ -72,7 +72,7 @@ func (s *FileStorage) collect(verdicts <-chan verdict, pieces []int) (err error)
 		if v.good {
 			good.set(v.piece)
 		}
-		done += pieceSize(s.m, v.piece)
+		done += s.m.PieceSize(v.piece)
 		if s.opts.Progress != nil && (time.Since(told) > 50*time.Millisecond || done == total) {
 			told = time.Now()
 			s.opts.Progress(done, total)
@@ -88,14 +88,14 @@ func (s *FileStorage) collect(verdicts <-chan verdict, pieces []int) (err error)
 
 // hashPiece reports whether the piece is on disk and good.
 func (s *FileStorage) hashPiece(piece int, buf []byte) (bool, error) {
-	data := buf[:pieceSize(s.m, piece)]
+	data := buf[:s.m.PieceSize(piece)]
 	for seg := range s.segments(int64(piece)*s.m.PieceLength, len(data)) {
 		ok, err := s.readStored(seg, data[seg.at:seg.at+seg.n])
 		if !ok || err != nil {
 			return false, err
 		}
 	}
-	return verifyPiece(s.m, piece, data), nil
+	return s.m.VerifyPiece(piece, data), nil
 }
 
 // readStored reads what a file claims to have of a piece that is not yet known to be complete; ok is false when it is

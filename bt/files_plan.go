@@ -49,15 +49,15 @@ func (s *FileStorage) plan() error {
 // checkHidden refuses a torrent with a file that has one of the names we keep partial data under: the infohash in them
 // makes that no accident.
 func (s *FileStorage) checkHidden() error {
-	hidden := map[string]bool{pathKey(s.edges): true, pathKey(s.hiddenName("lock")): true}
+	hidden := map[string]bool{placeKey(s.edges): true, placeKey(s.hiddenName("lock")): true}
 	for _, d := range s.files {
 		if d.path != "" {
-			hidden[pathKey(d.part)] = true
+			hidden[placeKey(d.part)] = true
 		}
 	}
 	for _, d := range s.files {
 		for p := d.path; p != "" && p != "."; p = path.Dir(p) {
-			if hidden[pathKey(p)] {
+			if hidden[placeKey(p)] {
 				return errorf(BadInput, "storing %q: the name %q is taken by partial data", s.m.Name, p)
 			}
 		}

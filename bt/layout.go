@@ -122,14 +122,14 @@ func checkPaths(paths []string) error {
 		if !fs.ValidPath(p) || p == "." || !filepath.IsLocal(filepath.FromSlash(p)) {
 			return errorf(BadInput, "placing %q: not a path inside the folder", p)
 		}
-		if other, taken := owner[pathKey(p)]; taken {
+		if other, taken := owner[placeKey(p)]; taken {
 			return errorf(Usage, "placing %s and %s: both would be the same file", other, p)
 		}
-		owner[pathKey(p)] = p
+		owner[placeKey(p)] = p
 	}
 	for _, p := range owner {
 		for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
-			if other, taken := owner[pathKey(dir)]; taken {
+			if other, taken := owner[placeKey(dir)]; taken {
 				return errorf(Usage, "placing %s and %s: one would be a file and a folder", other, p)
 			}
 		}
@@ -137,8 +137,8 @@ func checkPaths(paths []string) error {
 	return nil
 }
 
-// pathKey is equal for paths that usual file systems of this operating system hold for the same.
-func pathKey(p string) string {
+// placeKey is equal for paths that usual file systems of this operating system hold for the same.
+func placeKey(p string) string {
 	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
 		return strings.ToLower(p)
 	}

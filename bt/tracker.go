@@ -184,7 +184,7 @@ func seconds(n int64) time.Duration {
 }
 
 // count is a stranger's number of peers, within reason.
-func count(n int64) int { return int(min(max(n, 0), 1<<31-1)) }
+func countOf(n int64) int { return int(min(max(n, 0), 1<<31-1)) }
 
 // shortenCause gives the reason of a timeout instead of the bare "deadline exceeded", and drops the layers of the
 // net package that repeat the whole URL.

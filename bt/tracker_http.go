@@ -114,9 +114,9 @@ func parseAnnounceReply(b []byte) (*announceReply, error) {
 		case "min interval":
 			r.MinInterval = seconds(n)
 		case "complete":
-			r.Seeders = count(n)
+			r.Seeders = countOf(n)
 		case "incomplete":
-			r.Leechers = count(n)
+			r.Leechers = countOf(n)
 		case "tracker id":
 			r.TrackerID = string(s[:min(len(s), 1000)])
 		case "external ip":

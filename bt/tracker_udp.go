@@ -249,8 +249,8 @@ func parseUDPAnnounce(b []byte, is4 bool) (*announceReply, error) {
 	}
 	r := &announceReply{
 		Interval: seconds(int64(int32(binary.BigEndian.Uint32(b)))),
-		Leechers: count(int64(int32(binary.BigEndian.Uint32(b[4:])))),
-		Seeders:  count(int64(int32(binary.BigEndian.Uint32(b[8:])))),
+		Leechers: countOf(int64(int32(binary.BigEndian.Uint32(b[4:])))),
+		Seeders:  countOf(int64(int32(binary.BigEndian.Uint32(b[8:])))),
 	}
 	size := 18
 	if is4 {

@@ -54,7 +54,7 @@ func LeechAria2(t T, torrent, dir, peer string) *Client {
 	if peer == "" {
 		return startAria2(t, torrent, dir)
 	}
-	return startAria2(t, torrent, dir, "--bt-tracker="+Tracker(t, peer))
+	return startAria2(t, torrent, dir, "--bt-tracker="+PeerList(t, peer))
 }
 
 func startAria2(t T, torrent, dir string, more ...string) *Client {

@@ -10,8 +10,8 @@ import (
 	"shoal/bt/bttest/internal/wire"
 )
 
-// Tracker starts an honest HTTP tracker that knows just the given peers (host:port, IPv4) and returns its announce URL.
-func Tracker(t T, peers ...string) string {
+// PeerList starts an honest HTTP tracker that knows just the given peers (host:port, IPv4) and returns its announce URL.
+func PeerList(t T, peers ...string) string {
 	t.Helper()
 	reply := wire.Bencode(wire.Dict{"interval": 5, "peers": compactPeers(t, peers...)})
 	return serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(reply) }) + "/announce"
