@@ -2,7 +2,6 @@ package bt
 
 import (
 	"net"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,17 +25,4 @@ func probeDevice(name string) error {
 	}
 	defer unix.Close(fd)
 	return bindToDevice(uintptr(fd), name)
-}
-
-// shareAddr lets several processes listen to one multicast port.
-func shareAddr(c syscall.RawConn) error {
-	var err error
-	if e := c.Control(func(fd uintptr) {
-		if err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err == nil {
-			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-		}
-	}); e != nil {
-		return e
-	}
-	return err
 }
