@@ -81,6 +81,7 @@ type diskFile struct {
 
 	place   place
 	replace bool  // what has the final name may be replaced
+	spare   bool  // partial data lies beside the final file
 	vouched bool  // the record says that it is complete; some of its pieces cannot be read because a neighbour is not here
 	told    bool  // OnFile was called
 	missing int   // pieces that touch it and are not complete
@@ -153,7 +154,7 @@ func (s *FileStorage) open(ctx context.Context) (err error) {
 func (s *FileStorage) Wanted(piece int) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.wanted.has(piece)
+	return piece >= 0 && piece < s.m.NumPieces && s.wanted.has(piece)
 }
 
 // Missing lists the pieces that are wanted and not complete.

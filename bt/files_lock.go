@@ -22,7 +22,10 @@ func (s *FileStorage) takeLock() (*fileLock, error) {
 		}
 	}
 	l, err := lockFile(name)
-	if errors.Is(err, errLocked) {
+	switch {
+	case s.opts.Record == "" && CodeOf(err) == Permission:
+		return nil, nil // what cannot be written needs no lock
+	case errors.Is(err, errLocked):
 		return nil, errorf(Busy, "another shoal is downloading %q to %s", s.m.Name, s.opts.Root)
 	}
 	return l, err

@@ -154,7 +154,7 @@ func (s *FileStorage) takeBack(d *diskFile) error {
 	} else if err := s.root.Rename(d.path, d.part); err != nil {
 		return err
 	}
-	d.place, d.stamp = inPart, stamp{}
+	d.place, d.spare, d.stamp = inPart, false, stamp{}
 	s.opts.step("taken back")
 	return nil
 }
@@ -217,7 +217,7 @@ func (s *FileStorage) finish(batch []*diskFile) {
 		}
 		switch {
 		case d.place == atFinal: // it was found, and what was doubtful has come
-			_ = s.root.Remove(d.part)
+			err = errors.Join(err, s.removeSpare(d))
 		case err == nil:
 			err = s.giveName(d)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -20,8 +21,12 @@ func (s *FileStorage) plan() error {
 	if err := checkPaths(s.opts.Paths); err != nil {
 		return err
 	}
+	if m.PieceLength <= 0 || m.NumPieces < 0 || int64(m.NumPieces) > math.MaxInt64/m.PieceLength {
+		return errorf(BadInput, "storing %q: %d pieces of %d bytes", m.Name, m.NumPieces, m.PieceLength)
+	}
+	end := int64(m.NumPieces) * m.PieceLength
 	for i, f := range m.Files {
-		if f.Length < 0 || f.Offset < 0 || m.PieceLength <= 0 || f.Offset+f.Length > int64(m.NumPieces)*m.PieceLength {
+		if f.Length < 0 || f.Length > end || f.Offset < 0 || f.Offset > end-f.Length {
 			return errorf(BadInput, "storing %q: file %d lies outside the pieces", m.Name, i+1)
 		}
 		d := &diskFile{index: i, off: f.Offset, length: f.Length, path: s.opts.Paths[i], perm: 0o666}

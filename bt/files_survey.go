@@ -45,7 +45,7 @@ func (s *FileStorage) surveyFile(d *diskFile) error {
 	}
 	switch {
 	case final != nil && final.Size() == d.length:
-		d.place = atFinal
+		d.place, d.spare = atFinal, part != nil
 		if st := stampOf(final); st.settled(time.Now()) {
 			d.stamp = st
 		}
@@ -117,7 +117,7 @@ func (t *trust) holds(seg segment) bool {
 	case seg.file == nil:
 		return true
 	case seg.file.path == "":
-		return t.files[len(t.files)-1]
+		return t.files[len(t.files)-1] && !bitset(t.rec.Selected).has(seg.file.index)
 	}
 	return t.files[seg.file.index]
 }
@@ -165,8 +165,8 @@ func (s *FileStorage) judge(ctx context.Context, rec *record) error {
 // recordJudgement writes the record unless it says the same already, and removes partial files that are not needed.
 func (s *FileStorage) recordJudgement(rec *record, hashed bool) error {
 	for _, d := range s.spans {
-		if d.path != "" && d.place == atFinal && d.missing == 0 {
-			if err := s.root.Remove(d.part); err != nil && !isNotExist(err) {
+		if d.place == atFinal && d.missing == 0 {
+			if err := s.removeSpare(d); err != nil {
 				return err
 			}
 		}
@@ -175,6 +175,15 @@ func (s *FileStorage) recordJudgement(rec *record, hashed bool) error {
 		return nil
 	}
 	return s.writeRecord(true)
+}
+
+// removeSpare removes partial data that the final file has made superfluous. The caller holds mu, or is alone.
+func (s *FileStorage) removeSpare(d *diskFile) error {
+	if !d.spare {
+		return nil
+	}
+	d.spare = false
+	return s.root.Remove(d.part)
 }
 
 // outlook says of a piece whether it touches a selected file, whether the record may be believed for all of it, and
@@ -277,11 +286,7 @@ func (s *FileStorage) refuse(tallies map[*diskFile]*tally, t *trust) error {
 
 // replaceFinal makes way for a better file than d's final one. It returns pieces to hash.
 func (s *FileStorage) replaceFinal(d *diskFile, c *tally) (again []int, err error) {
-	part, err := s.lstatRegular(d.part)
-	switch {
-	case err != nil:
-		return nil, err
-	case part == nil && c.good > 0:
+	if !d.spare && c.good > 0 {
 		return nil, s.takeBack(d)
 	}
 	// There is a better start, or nothing worth keeping: the final file stays as it is until it is replaced.
@@ -290,12 +295,12 @@ func (s *FileStorage) replaceFinal(d *diskFile, c *tally) (again []int, err erro
 	first, last := d.pieces(s.m.PieceLength)
 	for p := first; p <= last; p++ {
 		s.complete.clear(p)
-		if part != nil {
+		if d.spare {
 			again = append(again, p)
 		}
 	}
-	if part != nil {
-		d.place = inPart
+	if d.spare {
+		d.place, d.spare = inPart, false
 	}
 	return again, nil
 }
