@@ -89,7 +89,15 @@ func (s *Source) Load(ctx context.Context, o LoadOptions) (*Metainfo, error) {
 	return m, nil
 }
 
-func MagnetOf(m *Metainfo) *Magnet { return &Magnet{InfoHash: m.InfoHash, Name: m.Name} }
+type MagnetOptions struct {
+	Peers                  []string
+	NoTrackers, NoWebseeds bool
+	Select                 []IndexRange
+}
+
+func MagnetOf(m *Metainfo, o MagnetOptions) *Magnet {
+	return &Magnet{InfoHash: m.InfoHash, Name: m.Name}
+}
 
 func (m *Magnet) String() string { return "magnet:?xt=urn:btih:" + m.InfoHash.String() }
 

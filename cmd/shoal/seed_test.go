@@ -49,7 +49,7 @@ func seedCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("TORRENT", torrent)
 	ts.Setenv("HASH", m.InfoHash.String())
 	ts.Setenv("PEER", peer)
-	ts.Setenv("MAGNET", bt.MagnetOf(m).String()+"&x.pe="+peer)
+	ts.Setenv("MAGNET", bt.MagnetOf(m, bt.MagnetOptions{Peers: []string{peer}}).String())
 }
 
 // startSeed seeds what lies in dir, and returns when it is ready.
