@@ -133,7 +133,7 @@ func (b *batch) one(ctx context.Context, client *bt.Client, i int, free func()) 
 	case complete && b.opts.seed:
 		return nil // being stopped is how seeding without a goal ends
 	case complete && err != nil:
-		return b.late(ctx, err)
+		return b.late(ctx, i, err)
 	case err == nil:
 		return nil
 	}
@@ -145,9 +145,9 @@ func (b *batch) one(ctx context.Context, client *bt.Client, i int, free func()) 
 }
 
 // late counts an error that came when the result was out already.
-func (b *batch) late(ctx context.Context, err error) error {
+func (b *batch) late(ctx context.Context, i int, err error) error {
 	err = why(ctx, err)
-	_, status := b.g.tell(ctx, err)
+	_, status := b.g.tell(ctx, b.requests[i].source, len(b.requests) > 1, err)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.status = max(b.status, status)
@@ -165,7 +165,7 @@ func (b *batch) settle(ctx context.Context, i int, res *bt.DownloadResult, err e
 		b.status = max(b.status, exitCode(ctx, err))
 	} else {
 		var status int
-		item.failure, status = b.g.tell(ctx, err)
+		item.failure, status = b.g.tell(ctx, item.Source, len(b.requests) > 1, err)
 		b.status = max(b.status, status)
 	}
 	out := b.g.output()

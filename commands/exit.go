@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"shoal/bt"
@@ -95,10 +96,15 @@ func withHint(e *bt.Error, format string, args ...any) *bt.Error {
 	return e
 }
 
-// tell shows the failure of one source among several, and returns it with its status.
-func (g *globals) tell(ctx context.Context, err error) (failure, int) {
+// tell shows the failure of one source among several, and returns it with its status. The source is named unless it
+// is the only one, or the error names it.
+func (g *globals) tell(ctx context.Context, source string, several bool, err error) (failure, int) {
 	f := failureOf(ctx, err)
-	if err != nil {
+	switch {
+	case err == nil:
+	case several && !strings.Contains(f.Message, source):
+		g.output().Error(source+": "+f.Message, f.Hint)
+	default:
 		g.output().Error(f.Message, f.Hint)
 	}
 	return f, exitCode(ctx, err)

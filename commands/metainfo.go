@@ -139,7 +139,7 @@ func (r *metainfoReader) readAll(ctx context.Context, sources []string, failFast
 	each func(i int, src *bt.Source, m *bt.Metainfo) (*torrentInfo, error)) (doc metainfoDoc, worst int) {
 	for i, source := range sources {
 		info, err := r.readOne(ctx, source, func(src *bt.Source, m *bt.Metainfo) (*torrentInfo, error) { return each(i, src, m) })
-		f, status := r.g.tell(ctx, err)
+		f, status := r.g.tell(ctx, source, len(sources) > 1, err)
 		doc.Results = append(doc.Results, metainfoItem{source, info, f})
 		if worst = max(worst, status); worst != 0 && (failFast || ctx.Err() != nil) {
 			break

@@ -42,7 +42,7 @@ type fileInfo struct {
 // newTorrentInfo shows a metainfo. When picked is not nil, only the files that it picks are listed.
 func newTorrentInfo(m *bt.Metainfo, picked []bool) *torrentInfo {
 	t := &torrentInfo{
-		Name: m.Name, Magnet: bt.MagnetOf(m).String(), Bytes: m.Length, PieceLength: m.PieceLength, Pieces: m.NumPieces,
+		Name: m.Name, Magnet: bt.MagnetOf(m, bt.MagnetOptions{}).String(), Bytes: m.Length, PieceLength: m.PieceLength, Pieces: m.NumPieces,
 		Private: m.Private, Folder: m.Dir, Files: []fileInfo{}, Trackers: m.Trackers, Webseeds: m.Webseeds, Nodes: m.Nodes,
 		Comment: m.Comment, CreatedBy: m.CreatedBy, SourceTag: m.Source,
 	}

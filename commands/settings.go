@@ -25,7 +25,7 @@ func (g *globals) settle(cmd *cobra.Command) error {
 			return
 		}
 		variable := envName(f.Name)
-		if value, ok := os.LookupEnv(variable); ok {
+		if value := os.Getenv(variable); value != "" { // empty is unset
 			if err := setFlag(f, envValues(f, value)); err != nil {
 				failed = usageErrorf("reading %s from the environment: %w", variable, err)
 			}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -170,5 +172,19 @@ func TestClosedPipe(t *testing.T) {
 	}
 	if _, err := o.Bytes().Write(nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("Bytes: %v", err)
+	}
+}
+
+func TestProgressLinesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/json.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := reflect.TypeFor[progressLine]()
+	for i := range line.NumField() {
+		name, _, _ := strings.Cut(line.Field(i).Tag.Get("json"), ",")
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("docs/json.md does not explain %s", name)
+		}
 	}
 }

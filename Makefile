@@ -1,0 +1,76 @@
+# make build | install | demo | peers | test | race | check | soak | fuzz | crash | big | bench | docs
+
+export CGO_ENABLED = 0
+PREFIX    ?= /usr/local
+FUZZTIME  ?= 60s
+GO        ?= go
+PACKAGES   = ./...
+# The module that stands in for go-utp is one of its own: ./... does not reach it.
+GOUTP      = bt/internal/goutp
+# What the tests talk to.
+PEERS      = aria2 transmission-cli transmission-daemon qbittorrent-nox python3-libtorrent opentracker mktorrent jq tmux
+
+.PHONY: build install demo peers test race check generated soak fuzz crash big bench docs
+
+build:
+	$(GO) build -trimpath -ldflags '-s -w' -o build/shoal ./cmd/shoal
+
+install: build docs
+	install -D -m 755 build/shoal $(DESTDIR)$(PREFIX)/bin/shoal
+	install -D -m 644 completions/shoal.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/shoal
+	install -D -m 644 completions/_shoal $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_shoal
+	install -D -m 644 completions/shoal.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/shoal.fish
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+
+demo: build
+	./build/shoal demo
+
+peers:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PEERS)
+
+test:
+	$(GO) test $(TESTFLAGS) $(PACKAGES)
+
+race:
+	CGO_ENABLED=1 $(GO) test -race -short ./bt/...
+
+check: generated
+	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt: $$files"; exit 1; }
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+	cd $(GOUTP) && $(GO) vet ./... && $(GO) test ./...
+
+# The generated files are those that the commands of today generate.
+generated:
+	@rm -rf build/generated && mkdir -p build/generated
+	@SOURCE_DATE_EPOCH=$(EPOCH) $(GO) run ./commands/internal/docgen build/generated
+	diff -r completions build/generated/completions
+	diff -r docs/man build/generated/docs/man
+
+# Man pages carry a month; it is that of the first release, so that they change only when the commands do.
+EPOCH = 1767225600
+docs:
+	SOURCE_DATE_EPOCH=$(EPOCH) $(GO) run ./commands/internal/docgen .
+
+# What follows runs in full what the tests sample.
+soak:
+	SHOAL_SOAK=1 $(GO) test -count=1 -timeout 60m -run 'Soak' $(PACKAGES)
+
+fuzz:
+	@for package in $$($(GO) list $(PACKAGES)); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+crash:
+	SHOAL_CRASH=1 $(GO) test -count=1 -timeout 30m -run 'Crash' $(PACKAGES)
+
+big:
+	SHOAL_BIG=1 $(GO) test -count=1 -timeout 60m -run 'Big' $(PACKAGES)
+
+bench: build
+	$(GO) test -count=1 -timeout 60m -run '^$$' -bench . -benchtime 1x ./bt/...

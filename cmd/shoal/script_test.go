@@ -1,0 +1,85 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "write the output that scripts expect")
+
+// engineReady says whether scripts that need the engine run.
+const engineReady = false
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"shoal": main})
+}
+
+// TestScripts runs testdata/script/*.txtar, which specify the command line, against the real program.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	torrents, err := filepath.Abs("../../testdata/torrents")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../../testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			home := filepath.Join(env.WorkDir, "home")
+			env.Vars = append(env.Vars,
+				"HOME="+home, "TORRENTS="+torrents, "TERM=dumb",
+				// Nothing leaves the machine.
+				"SHOAL_NO_DHT=1", "SHOAL_LISTEN=127.0.0.1",
+			)
+			return os.Mkdir(home, 0o755)
+		},
+		Condition: condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"seed":    seedCmd,
+			"torrent": torrentCmd,
+			"status":  statusCmd,
+		},
+	})
+}
+
+// condition knows [engine], and [peer:PROGRAM] for programs of other people, which may be absent except where
+// SHOAL_REQUIRE_PEERS is set.
+func condition(cond string) (bool, error) {
+	if cond == "engine" {
+		return engineReady, nil
+	}
+	program, ok := strings.CutPrefix(cond, "peer:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	_, err := exec.LookPath(program)
+	if err != nil && os.Getenv("SHOAL_REQUIRE_PEERS") != "" {
+		return false, err
+	}
+	return err == nil, nil
+}
+
+// statusCmd is "status N command...": the command must end with that status.
+func statusCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N command [args]")
+	}
+	// In a shell, so that the output of the command is what stdout and stderr look at.
+	want := args[0]
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != want {
+		ts.Fatalf("%s: status %s, want %s", strings.Join(args[1:], " "), got, want)
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"crypto/sha1"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"shoal/bt"
+)
+
+const scriptPiece = 16 << 10
+
+// torrentCmd is "torrent PATH FILE.torrent": it writes the torrent of a file or folder.
+func torrentCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: torrent PATH FILE.torrent")
+	}
+	data, err := makeTorrent(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o644))
+}
+
+// seedCmd is "seed PATH": it seeds a file or folder on 127.0.0.1 until the script ends, and sets TORRENT, MAGNET, HASH
+// and PEER.
+func seedCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: seed PATH")
+	}
+	path := ts.MkAbs(args[0])
+	data, err := makeTorrent(path)
+	ts.Check(err)
+	torrent := filepath.Join(ts.Getenv("TMPDIR"), filepath.Base(path)+".torrent")
+	ts.Check(os.MkdirAll(filepath.Dir(torrent), 0o755))
+	ts.Check(os.WriteFile(torrent, data, 0o644))
+	m, err := bt.ReadMetainfo(strings.NewReader(string(data)))
+	ts.Check(err)
+	port, err := freePort()
+	ts.Check(err)
+	ts.Check(startSeed(ts, torrent, filepath.Dir(path), port))
+	peer := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	ts.Setenv("TORRENT", torrent)
+	ts.Setenv("HASH", m.InfoHash.String())
+	ts.Setenv("PEER", peer)
+	ts.Setenv("MAGNET", bt.MagnetOf(m, bt.MagnetOptions{Peers: []string{peer}}).String())
+}
+
+// startSeed seeds what lies in dir, and returns when it is ready.
+func startSeed(ts *testscript.TestScript, torrent, dir string, port int) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	client, err := bt.NewClient(ctx, bt.Config{Listen: "127.0.0.1", Port: port, NoDHT: true, NoTrackers: true})
+	if err != nil {
+		cancel()
+		return err
+	}
+	ts.Defer(func() {
+		cancel()
+		<-ended
+		ts.Check(client.Close())
+	})
+	src, err := bt.ParseSource(torrent)
+	if err != nil {
+		ended <- err
+		return err
+	}
+	go func() {
+		_, err := client.Download(ctx, src, bt.DownloadOptions{Dir: dir, Seed: true,
+			Done: func(*bt.DownloadResult) { close(ready) }})
+		ended <- err
+	}()
+	select {
+	case <-ready:
+		return nil
+	case err := <-ended:
+		ended <- err
+		return fmt.Errorf("seeding %s: %w", torrent, err)
+	}
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// makeTorrent is the v1 torrent of a file or folder, without anything that a run could change.
+func makeTorrent(path string) ([]byte, error) {
+	var content []byte
+	var files strings.Builder
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		content = append(content, data...)
+		rel, _ := filepath.Rel(path, name)
+		fmt.Fprintf(&files, "d6:lengthi%de4:pathl", len(data))
+		for part := range strings.SplitSeq(filepath.ToSlash(rel), "/") {
+			fmt.Fprintf(&files, "%d:%s", len(part), part)
+		}
+		files.WriteString("ee")
+		return err
+	})
+	var pieces []byte
+	for rest := content; len(rest) > 0; rest = rest[min(scriptPiece, len(rest)):] {
+		sum := sha1.Sum(rest[:min(scriptPiece, len(rest))])
+		pieces = append(pieces, sum[:]...)
+	}
+	what := fmt.Sprintf("5:filesl%se", &files)
+	if !info.IsDir() {
+		what = fmt.Sprintf("6:lengthi%de", len(content))
+	}
+	name := filepath.Base(path)
+	return fmt.Appendf(nil, "d4:infod%s4:name%d:%s12:piece lengthi%de6:pieces%d:%see",
+		what, len(name), name, scriptPiece, len(pieces), pieces), err
+}
