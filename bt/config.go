@@ -26,6 +26,7 @@ type Config struct {
 
 	NoDHT      bool
 	DHTNodes   []string // host:port; given = only these are asked first, and no public node
+	DHTCache   string   // file that remembers DHT nodes between sessions; "" = none
 	NoPEX      bool
 	LPD        bool // local peer discovery (BEP 14)
 	NoTrackers bool // ignore the trackers that torrents name; those the caller adds stay

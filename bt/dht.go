@@ -117,7 +117,7 @@ func (d *dhtNode) startingNodes(ctx context.Context) (out []dhtlib.Addr, err err
 	defer cancel()
 	names := d.cfg.Nodes
 	if !d.private {
-		for _, p := range readNodes(d.cfg.CacheFile) {
+		for _, p := range readNodeCache(d.cfg.CacheFile) {
 			out = append(out, dhtlib.NewAddr(net.UDPAddrFromAddrPort(p)))
 		}
 		names = publicNodes
@@ -247,8 +247,8 @@ func (d *dhtNode) saveNodes() error {
 	return os.Rename(f.Name(), d.cfg.CacheFile)
 }
 
-// readNodes reads what saveNodes wrote. A file that is not there or damaged gives what can be had of it.
-func readNodes(name string) (out []netip.AddrPort) {
+// readNodeCache reads what saveNodes wrote. A file that is not there or damaged gives what can be had of it.
+func readNodeCache(name string) (out []netip.AddrPort) {
 	f, err := os.Open(name)
 	if name == "" || err != nil {
 		return nil

@@ -178,7 +178,7 @@ func TestDHTNodeCache(t *testing.T) {
 	if err := d.saveNodes(); err != nil {
 		t.Fatal(err)
 	}
-	got := readNodes(d.cfg.CacheFile)
+	got := readNodeCache(d.cfg.CacheFile)
 	if len(got) == 0 || got[0].Addr().String() != "127.0.0.1" {
 		t.Errorf("remembered %v", got)
 	}
@@ -186,10 +186,10 @@ func TestDHTNodeCache(t *testing.T) {
 	if err := os.WriteFile(d.cfg.CacheFile, []byte(junk), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := readNodes(d.cfg.CacheFile); len(got) != dhtMaxCache || got[0].String() != "10.0.0.1:6881" {
+	if got := readNodeCache(d.cfg.CacheFile); len(got) != dhtMaxCache || got[0].String() != "10.0.0.1:6881" {
 		t.Errorf("%d nodes of junk", len(got))
 	}
-	if got := readNodes(filepath.Join(t.TempDir(), "nosuch")); got != nil {
+	if got := readNodeCache(filepath.Join(t.TempDir(), "nosuch")); got != nil {
 		t.Errorf("%v", got)
 	}
 }

@@ -8,6 +8,8 @@ import (
 // DownloadOptions say what of a torrent to fetch, where to put it and when to give up. The zero value fetches
 // everything into the current folder, and seeds nothing afterwards.
 type DownloadOptions struct {
+	LoadOptions // for sources that are files, URLs or standard input
+
 	Peers    []string // host:port, besides those found
 	Trackers []string // besides those of the torrent, a tier each
 	Webseeds []string // besides those of the torrent

@@ -1,7 +1,7 @@
 package bt
 
 import (
-	"container/list"
+	lru "container/list"
 	"io/fs"
 	"os"
 	"sync"
@@ -17,7 +17,7 @@ type handlePool struct {
 
 	mu    sync.Mutex
 	open  map[string]*handle
-	usage *list.List // of *handle, the one used last in front
+	usage *lru.List // of *handle, the one used last in front
 }
 
 // A handle is an open file that someone may be using.
@@ -26,11 +26,11 @@ type handle struct {
 	name  string
 	users int
 	stale bool // close it when the last user is gone
-	elem  *list.Element
+	elem  *lru.Element
 }
 
 func newHandlePool(root *os.Root, limit int) *handlePool {
-	return &handlePool{root: root, limit: limit, open: make(map[string]*handle), usage: list.New()}
+	return &handlePool{root: root, limit: limit, open: make(map[string]*handle), usage: lru.New()}
 }
 
 // get opens the name unless it is open. Callers agree on one flag and perm for each name, see drop. Whoever gets a

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	unix    = pathRules{}
+	posix    = pathRules{}
 	darwin  = pathRules{foldCase: true}
 	windows = pathRules{foldCase: true, windows: true}
 )
@@ -19,13 +19,13 @@ func TestComponent(t *testing.T) {
 		rules    pathRules
 		in, want string
 	}{
-		{unix, "plain.txt", "plain.txt"},
-		{unix, `a\b:c?`, `a\b:c?`},
-		{unix, "CON", "CON"},
-		{unix, "\xff\xfeä", "%FF%FEä"},
-		{unix, "", ""},
-		{unix, "...", "..."},
-		{unix, long + ".tar", strings.Repeat("ä", 121) + "~0f4b6c55.tar"},
+		{posix, "plain.txt", "plain.txt"},
+		{posix, `a\b:c?`, `a\b:c?`},
+		{posix, "CON", "CON"},
+		{posix, "\xff\xfeä", "%FF%FEä"},
+		{posix, "", ""},
+		{posix, "...", "..."},
+		{posix, long + ".tar", strings.Repeat("ä", 121) + "~0f4b6c55.tar"},
 		{windows, `a\b:c?`, "a_b_c_"},
 		{windows, "CON", "_CON"}, {windows, "con.txt", "_con.txt"}, {windows, "Com1 .x", "_Com1 .x"}, {windows, "COM10", "COM10"},
 		{windows, "lpt³", "_lpt³"}, {windows, "console", "console"},
@@ -42,8 +42,8 @@ func TestComponent(t *testing.T) {
 			t.Errorf("%q became %q, want %q", tt.in, got, tt.want)
 		}
 	}
-	a, _ := unix.component([]byte(strings.Repeat("x", 300) + "1.tar"))
-	b, _ := unix.component([]byte(strings.Repeat("x", 300) + "2.tar"))
+	a, _ := posix.component([]byte(strings.Repeat("x", 300) + "1.tar"))
+	b, _ := posix.component([]byte(strings.Repeat("x", 300) + "2.tar"))
 	if a == b || len(a) != 255 || !strings.HasSuffix(a, ".tar") {
 		t.Errorf("long names became %q and %q", a, b)
 	}
@@ -56,15 +56,15 @@ func TestPathTree(t *testing.T) {
 		in    string
 		want  string
 	}{
-		{"distinct", unix, "a/b a/c b", "a/b a/c b"},
-		{"duplicates", unix, "a.txt a.txt a.txt", "a.txt a_(2).txt a_(3).txt"},
-		{"number taken", unix, "a_(2) a a", "a_(2) a a_(3)"},
-		{"file, then folder", unix, "a a/b a/c a", "a a_(2)/b a_(2)/c a_(3)"},
-		{"folder, then file", unix, "a/b a a/c", "a/b a_(2) a/c"},
-		{"case matters", unix, "A/b a/B a/b", "A/b a/B a/b"},
+		{"distinct", posix, "a/b a/c b", "a/b a/c b"},
+		{"duplicates", posix, "a.txt a.txt a.txt", "a.txt a_(2).txt a_(3).txt"},
+		{"number taken", posix, "a_(2) a a", "a_(2) a a_(3)"},
+		{"file, then folder", posix, "a a/b a/c a", "a a_(2)/b a_(2)/c a_(3)"},
+		{"folder, then file", posix, "a/b a a/c", "a/b a_(2) a/c"},
+		{"case matters", posix, "A/b a/B a/b", "A/b a/B a/b"},
 		{"case does not", darwin, "A/b a/B a/c readme README", "A/b A/B_(2) A/c readme README_(2)"},
 		{"normal form does not", darwin, "\u00e9 e\u0301", "\u00e9 e\u0301_(2)"},
-		{"long", unix, strings.Repeat("x", 255) + " " + strings.Repeat("x", 255),
+		{"long", posix, strings.Repeat("x", 255) + " " + strings.Repeat("x", 255),
 			strings.Repeat("x", 255) + " " + strings.Repeat("x", 251) + "_(2)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestPathTree(t *testing.T) {
 
 // A hundred thousand files of one name must not take quadratic time.
 func TestPathTreeIsLinear(t *testing.T) {
-	tree := newPathTree(unix, 0)
+	tree := newPathTree(posix, 0)
 	for i := range 100000 {
 		p, err := tree.file(0, "same")
 		if err != nil {

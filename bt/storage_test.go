@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"shoal/bt"
-	"shoal/bt/bttest"
+	"shoal/bt/bttest/storagetest"
 )
 
 func TestStorageConformance(t *testing.T) {
@@ -25,12 +25,12 @@ func TestStorageConformance(t *testing.T) {
 		return s
 	}
 	t.Run("files", func(t *testing.T) {
-		bttest.Storage(t, func(t *testing.T, m *bt.Metainfo) bt.Storage { return open(t, m, nil) })
+		storagetest.Run(t, func(t *testing.T, m *bt.Metainfo) bt.Storage { return open(t, m, nil) })
 	})
 	t.Run("some files", func(t *testing.T) {
-		bttest.Storage(t, func(t *testing.T, m *bt.Metainfo) bt.Storage { return open(t, m, map[int]bool{1: true, 3: true}) })
+		storagetest.Run(t, func(t *testing.T, m *bt.Metainfo) bt.Storage { return open(t, m, map[int]bool{1: true, 3: true}) })
 	})
 	t.Run("memory", func(t *testing.T) {
-		bttest.Storage(t, func(t *testing.T, m *bt.Metainfo) bt.Storage { return bttest.NewMemoryStorage(m) })
+		storagetest.Run(t, func(t *testing.T, m *bt.Metainfo) bt.Storage { return storagetest.NewMemory(m) })
 	})
 }

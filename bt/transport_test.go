@@ -31,13 +31,6 @@ func testTransport(t *testing.T, cfg Config) *transport {
 	return tr
 }
 
-func wantCode(t *testing.T, err error, code Code) {
-	t.Helper()
-	if CodeOf(err) != code {
-		t.Fatalf("error %v is of class %s, want %s", err, CodeOf(err), code)
-	}
-}
-
 func TestListenSamePort(t *testing.T) {
 	for range 20 {
 		tr := testTransport(t, Config{Listen: "127.0.0.1"})

@@ -78,7 +78,8 @@ func runDownload(ctx context.Context, g *globals, requests []request, opts downl
 func (b *batch) engine(r request) bt.DownloadOptions {
 	o := &b.opts
 	e := bt.DownloadOptions{
-		Peers: o.peers, Trackers: o.trackers, Webseeds: o.webseeds,
+		LoadOptions: bt.LoadOptions{Stdin: b.g.in},
+		Peers:       o.peers, Trackers: o.trackers, Webseeds: o.webseeds,
 		Dir: r.dir, Output: r.out, StripComponents: o.strip,
 		Select: bt.Selection{Indexes: r.picks, Include: o.include, Exclude: o.exclude},
 		Force:  o.force, Check: o.check, Sequential: o.sequential,

@@ -179,7 +179,8 @@ func (r *metainfoReader) read(ctx context.Context, src *bt.Source) (*bt.Metainfo
 	display := r.g.output().NewDisplay()
 	defer display.Close()
 	return r.client.FetchMetainfo(ctx, src, bt.MetadataOptions{
-		Peers: r.network.peers, Trackers: r.network.trackers, Timeout: r.timeout, Stdin: r.g.in,
-		Progress: func(p bt.Progress) { display.Update(src.Arg, p) },
+		Peers: r.network.peers, Trackers: r.network.trackers, Timeout: r.timeout,
+		LoadOptions: bt.LoadOptions{Stdin: r.g.in},
+		Progress:    func(p bt.Progress) { display.Update(src.Arg, p) },
 	})
 }

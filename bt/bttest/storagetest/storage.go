@@ -1,4 +1,4 @@
-package bttest
+package storagetest
 
 import (
 	"bytes"
@@ -12,8 +12,8 @@ import (
 	"shoal/bt"
 )
 
-// Storage runs the conformance suite for bt.Storage. Each test opens an empty storage of m, which has no hashes.
-func Storage(t *testing.T, open func(t *testing.T, m *bt.Metainfo) bt.Storage) {
+// Run runs the conformance suite for bt.Storage. Each test opens an empty storage of m, which has no hashes.
+func Run(t *testing.T, open func(t *testing.T, m *bt.Metainfo) bt.Storage) {
 	tests := []struct {
 		name string
 		run  func(t *testing.T, c *storageCase)

@@ -1,4 +1,4 @@
-package bttest
+package storagetest
 
 import (
 	"errors"
@@ -21,8 +21,8 @@ type memoryStorage struct {
 	closed   bool
 }
 
-// NewMemoryStorage is a storage in memory, for tests with small torrents.
-func NewMemoryStorage(m *bt.Metainfo) bt.Storage {
+// NewMemory is a storage in memory, for tests with small torrents.
+func NewMemory(m *bt.Metainfo) bt.Storage {
 	return &memoryStorage{m: m, data: make([]byte, int64(m.NumPieces)*m.PieceLength), complete: make([]bool, m.NumPieces)}
 }
 

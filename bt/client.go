@@ -1,0 +1,254 @@
+package bt
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+
+	liblog "github.com/anacrolix/log"
+	"github.com/anacrolix/torrent"
+	lib "github.com/anacrolix/torrent/metainfo"
+	"github.com/anacrolix/torrent/mse"
+	"github.com/anacrolix/torrent/storage"
+	"golang.org/x/time/rate"
+)
+
+// version is what peers and trackers are told; the peer id prefix follows BEP 20.
+const (
+	defaultUserAgent = "shoal/0.1"
+	peerIDPrefix     = "-SH0010-"
+)
+
+// limiterBurst bounds how far a rate limit may be overdrawn: a few blocks, so that a low limit is smooth.
+const limiterBurst = 256 << 10
+
+// A Client is one session: one listening port and any number of torrents. It opens no socket before it needs one, so
+// that a download which turns out to be complete stays offline.
+type Client struct {
+	cfg    Config
+	log    *slog.Logger
+	up     *rate.Limiter
+	down   *rate.Limiter
+	policy *policy
+	net    *transport
+
+	mu     sync.Mutex // guards what follows
+	sess   *session
+	closed bool
+}
+
+// session is what a Client has once it is on the network.
+type session struct {
+	lib    *torrent.Client
+	listen net.Listener   // nil when nobody may connect to us
+	udp    net.PacketConn // nil when neither DHT nor uTP is on
+	dht    *dhtNode       // nil when off
+	lpd    *lpd           // nil when off
+	port   int            // 0 when nobody may connect to us
+
+	trackers *trackerClient
+}
+
+var errClosed = errors.New("the session is closed")
+
+// NewClient prepares a session. It checks cfg, but does not touch the network yet. ctx bounds only the checks.
+func NewClient(ctx context.Context, cfg Config) (*Client, error) {
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = defaultUserAgent
+	}
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	tr, err := newTransport(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		cfg: cfg, log: log, net: tr, policy: newPolicy(cfg),
+		up:   rate.NewLimiter(rate.Inf, limiterBurst),
+		down: rate.NewLimiter(rate.Inf, limiterBurst),
+	}
+	c.SetLimits(cfg.DownloadLimit, cfg.UploadLimit)
+	return c, nil
+}
+
+// SetLimits changes the limits of the session, in bytes a second; 0 = unlimited.
+func (c *Client) SetLimits(down, up int64) {
+	c.down.SetLimit(limitOf(down))
+	c.up.SetLimit(limitOf(up))
+}
+
+func limitOf(bytesPerSecond int64) rate.Limit {
+	if bytesPerSecond <= 0 {
+		return rate.Inf
+	}
+	return rate.Limit(bytesPerSecond)
+}
+
+// HTTP is an HTTP client that keeps to the session's interface, proxy and address rules.
+func (c *Client) HTTP() *http.Client { return c.net.httpClient(false) }
+
+// Addr is the address the session listens on; nil before it is on the network, or when nobody may connect to it.
+func (c *Client) Addr() net.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sess == nil || c.sess.listen == nil {
+		return nil
+	}
+	return c.sess.listen.Addr()
+}
+
+// session puts the Client on the network, once.
+func (c *Client) session(ctx context.Context) (*session, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, errClosed
+	}
+	if c.sess != nil {
+		return c.sess, nil
+	}
+	s, err := c.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.sess = s
+	return s, nil
+}
+
+func (c *Client) start(ctx context.Context) (_ *session, err error) {
+	if err := c.net.checkProxy(ctx); err != nil {
+		return nil, err
+	}
+	s := &session{trackers: newTrackerClient(c.net)}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	var udp net.PacketConn
+	if s.listen, udp, err = c.net.listen(ctx, c.wantUDP()); err != nil {
+		return nil, err
+	}
+	if s.listen != nil {
+		s.port = portOf(s.listen.Addr())
+	}
+	if s.lib, err = torrent.NewClient(c.libConfig()); err != nil {
+		return nil, errorf(Network, "starting the session: %w", err)
+	}
+	s.lib.AddDialer(torrent.NetworkDialer{Network: "tcp", Dialer: peerDialer{c.net}})
+	if s.listen != nil {
+		s.lib.AddListener(s.listen)
+	}
+	if err := c.startUDP(ctx, s, udp); err != nil {
+		return nil, err
+	}
+	if c.cfg.LPD && !c.net.noUDP() {
+		if s.lpd, err = newLPD(c.net, uint16(s.port)); err != nil {
+			return nil, err
+		}
+	}
+	c.log.Info("session started", "port", s.port)
+	return s, nil
+}
+
+// libConfig switches off all that the library would do by itself with the network, the disk or a terminal.
+func (c *Client) libConfig() *torrent.ClientConfig {
+	quietLibrary()
+	cfg := torrent.NewDefaultClientConfig()
+	cfg.DisableTCP, cfg.DisableUTP, cfg.NoDHT = true, true, true // sockets are ours, see transport
+	cfg.DisableTrackers, cfg.PeriodicallyAnnounceTorrentsToDht = true, false
+	cfg.NoDefaultPortForwarding, cfg.DisableWebtorrent = true, true
+	cfg.DefaultStorage = noStorage{}
+	cfg.ListenPort = 0
+	cfg.DisablePEX = c.cfg.NoPEX
+	cfg.DisableWebseeds = c.cfg.NoWebseeds
+	cfg.AcceptPeerConnections = true
+	cfg.Seed = true
+	cfg.Slogger = c.log.WithGroup("library")
+	cfg.IPBlocklist = c.policy
+	cfg.UploadRateLimiter, cfg.DownloadRateLimiter = c.up, c.down
+	cfg.DialRateLimiter = rate.NewLimiter(50, 50)
+	cfg.Bep20 = peerIDPrefix
+	cfg.HTTPUserAgent = c.cfg.UserAgent
+	cfg.ExtendedHandshakeClientVersion = c.cfg.UserAgent
+	cfg.WebTransport = newWebseedTransport(c.net.httpClient(true).Transport)
+	if c.cfg.MaxPeers > 0 {
+		cfg.EstablishedConnsPerTorrent = c.cfg.MaxPeers
+	}
+	c.setEncryption(cfg)
+	return cfg
+}
+
+// quietLibrary keeps what the library logs through package variables off standard error.
+var quietLibrary = sync.OnceFunc(func() {
+	liblog.Default.Handlers = []liblog.Handler{liblog.DiscardHandler}
+})
+
+// Close ends all torrents and returns after the last goroutine of the session. It may be called twice.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	s := c.sess
+	c.sess, c.closed = nil, true
+	c.mu.Unlock()
+	if s != nil {
+		s.close()
+	}
+	return nil
+}
+
+func (s *session) close() {
+	if s.lpd != nil {
+		s.lpd.close()
+	}
+	if s.dht != nil {
+		s.dht.close()
+	}
+	if s.listen != nil {
+		s.listen.Close()
+	}
+	if s.lib != nil {
+		s.lib.Close()
+	}
+	if s.udp != nil {
+		s.udp.Close()
+	}
+	s.trackers.close()
+}
+
+func portOf(a net.Addr) int {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.Port
+	}
+	return 0
+}
+
+// setEncryption says which connections the library makes and takes.
+func (c *Client) setEncryption(cfg *torrent.ClientConfig) {
+	switch c.cfg.Encryption {
+	case EncryptionRequire:
+		cfg.HeaderObfuscationPolicy = torrent.HeaderObfuscationPolicy{Preferred: true, RequirePreferred: true}
+		cfg.CryptoProvides = mse.CryptoMethodRC4
+		cfg.CryptoSelector = func(mse.CryptoMethod) mse.CryptoMethod { return mse.CryptoMethodRC4 }
+	case EncryptionOff:
+		cfg.HeaderObfuscationPolicy = torrent.HeaderObfuscationPolicy{Preferred: false, RequirePreferred: true}
+	}
+}
+
+// noStorage is the library's default storage, which is never used: each torrent is given its own.
+type noStorage struct{}
+
+func (noStorage) OpenTorrent(context.Context, *lib.Info, lib.Hash) (storage.TorrentImpl, error) {
+	return storage.TorrentImpl{}, errors.New("no storage was given")
+}
+
+// peerDialer makes connections to peers for the library.
+type peerDialer struct{ t *transport }
+
+func (d peerDialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	return d.t.dialPeer(ctx, network, addr)
+}

@@ -1,0 +1,157 @@
+package bt
+
+import (
+	"context"
+	"crypto/sha1"
+	"errors"
+	"hash"
+	"io"
+	"sync"
+
+	g "github.com/anacrolix/generics"
+	lib "github.com/anacrolix/torrent/metainfo"
+	"github.com/anacrolix/torrent/storage"
+)
+
+// verifyChunk is how much of a piece is read at a time when it is hashed.
+const verifyChunk = 256 << 10
+
+// pieceStore stands between the library and a Storage. Gathering the blocks of a piece in memory first was measured:
+// it costs memory and wins nothing, as the page cache does the same.
+//
+// The library drops bad peers by comparing blocks (smart ban), which needs it to do the hashing, at the price of a
+// second hash over everything. So a v1 piece is hashed here until it fails once; from then on the library hashes it.
+type pieceStore struct {
+	m         *Metainfo
+	st        Storage
+	completed func(piece int) // a piece is verified and stored
+	failed    func(error)     // the storage failed
+	buffers   sync.Pool       // of *[]byte, verifyChunk long
+
+	mu      sync.Mutex
+	suspect map[int]bool // pieces that failed their hash; guarded by mu
+}
+
+func newPieceStore(m *Metainfo, st Storage, completed func(int), failed func(error)) *pieceStore {
+	s := &pieceStore{m: m, st: st, completed: completed, failed: failed, suspect: map[int]bool{}}
+	s.buffers.New = func() any {
+		b := make([]byte, verifyChunk)
+		return &b
+	}
+	return s
+}
+
+// OpenTorrent makes a pieceStore a storage.ClientImpl of the library, for its one torrent.
+func (s *pieceStore) OpenTorrent(context.Context, *lib.Info, lib.Hash) (storage.TorrentImpl, error) {
+	return storage.TorrentImpl{PieceWithHash: s.piece, Close: func() error { return nil }}, nil
+}
+
+func (s *pieceStore) piece(p lib.Piece, _ g.Option[[]byte]) storage.PieceImpl {
+	sp := storedPiece{s: s, index: p.Index()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.m.HasV1() || s.suspect[sp.index] {
+		return sp
+	}
+	return hashingPiece{sp}
+}
+
+// storedPiece is one piece, as the library wants to see it.
+type storedPiece struct {
+	s     *pieceStore
+	index int
+}
+
+func (p storedPiece) base() int64 { return int64(p.index) * p.s.m.PieceLength }
+
+// ReadAt reads for peers.
+func (p storedPiece) ReadAt(b []byte, off int64) (int, error) {
+	n, err := p.s.st.ReadAt(b, p.base()+off)
+	if err != nil && n < len(b) && errors.Is(err, io.EOF) {
+		// To the library io.EOF means that the piece is lost, which a read error alone does not prove.
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// WriteAt stores a block.
+func (p storedPiece) WriteAt(b []byte, off int64) (int, error) {
+	n, err := p.s.st.WriteAt(b, p.base()+off)
+	if err != nil {
+		p.s.failed(err)
+	}
+	return n, err
+}
+
+// WriteTo gives the piece to w for hashing: its bytes without padding.
+func (p storedPiece) WriteTo(w io.Writer) (done int64, err error) {
+	buf := p.s.buffers.Get().(*[]byte)
+	defer p.s.buffers.Put(buf)
+	for size := p.s.m.wireSize(p.index); done < size; {
+		b := (*buf)[:min(verifyChunk, size-done)]
+		if _, err := p.s.st.ReadAt(b, p.base()+done); err != nil {
+			return done, err
+		}
+		n, err := w.Write(b)
+		done += int64(n)
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// MarkComplete records that the hash is right.
+func (p storedPiece) MarkComplete() error {
+	if err := p.s.st.MarkComplete(p.index); err != nil {
+		p.s.failed(err)
+		return err
+	}
+	p.s.completed(p.index)
+	return nil
+}
+
+// MarkNotComplete records that the hash is wrong.
+func (p storedPiece) MarkNotComplete() error {
+	p.s.mu.Lock()
+	p.s.suspect[p.index] = true
+	p.s.mu.Unlock()
+	return p.s.st.MarkIncomplete(p.index)
+}
+
+// Completion tells the library what it need not hash: everything, as the Storage knows its state when it is opened.
+func (p storedPiece) Completion() storage.Completion {
+	return storage.Completion{Ok: true, Complete: p.s.st.Complete(p.index)}
+}
+
+// hashingPiece is a storedPiece that does its own hashing.
+type hashingPiece struct{ storedPiece }
+
+var sha1Hashers = sync.Pool{New: func() any { return sha1.New() }}
+
+// SelfHash is the v1 hash of the piece, with the padding that a hybrid's files have on the wire (BEP 52).
+func (p hashingPiece) SelfHash() (sum lib.Hash, err error) {
+	h := sha1Hashers.Get().(hash.Hash)
+	defer sha1Hashers.Put(h)
+	h.Reset()
+	n, err := p.WriteTo(h)
+	if err != nil {
+		return lib.Hash{}, err
+	}
+	if pad := p.s.m.PieceSize(p.index) - n; pad > 0 {
+		if _, err := io.CopyN(h, zeroReader{}, pad); err != nil {
+			return lib.Hash{}, err
+		}
+	}
+	h.Sum(sum[:0])
+	return sum, nil
+}
+
+// wireSize is how many bytes of piece i peers exchange. With v2 hashes pieces end with their file (BEP 52), and the
+// gap that a hybrid's v1 hash covers is not sent.
+func (m *Metainfo) wireSize(i int) int64 {
+	if m.HasV2() {
+		return m.dataEnd(i)
+	}
+	return m.PieceSize(i)
+}

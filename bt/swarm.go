@@ -1,0 +1,323 @@
+package bt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/anacrolix/torrent"
+	infohash_v2 "github.com/anacrolix/torrent/types/infohash-v2"
+)
+
+// swarm is one torrent of a session: its peers, its metainfo when known, its storage when open.
+type swarm struct {
+	c    *Client
+	sess *session
+	lib  *torrent.Torrent
+	book *peerBook
+
+	ctx    context.Context // done when the swarm closes; its goroutines end with it
+	cancel context.CancelFunc
+	public context.Context // done when ctx is, or when the torrent turns out to be private
+	leave  context.CancelFunc
+	wg     sync.WaitGroup
+
+	trackers *announcer // nil without trackers
+	magnet   *Magnet    // what the torrent was joined by, nil when by metainfo
+
+	mu      sync.Mutex // guards what follows
+	m       *Metainfo  // nil until known
+	pieces  *pieceStore
+	have    bitset // pieces verified and stored
+	wanted  bitset // pieces asked for
+	left    int    // pieces wanted and not yet had
+	stopped error  // first fatal error of the storage
+	changed chan struct{}
+
+	sequential bool // ask for pieces in order; set before want
+
+	kicks atomic.Int64 // how often the watchdog had to step in
+}
+
+// joinOptions say which torrent, and where else than in the torrent itself to look for peers.
+type joinOptions struct {
+	Metainfo *Metainfo // or
+	Magnet   *Magnet
+	Peers    []string
+	Trackers []string
+	Webseeds []string
+}
+
+// join adds a torrent to the session and starts looking for peers. The storage is opened later.
+func (c *Client) join(ctx context.Context, opts joinOptions) (*swarm, error) {
+	sess, err := c.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &swarm{c: c, sess: sess, magnet: opts.Magnet, changed: make(chan struct{})}
+	if err := w.add(opts); err != nil {
+		return nil, err
+	}
+	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	w.public, w.leave = context.WithCancel(w.ctx)
+	w.book = newPeerBook(w, opts)
+	w.wg.Go(w.book.run)
+	w.wg.Go(w.watch)
+	w.findPeers(opts)
+	return w, nil
+}
+
+// add gives the torrent to the library.
+func (w *swarm) add(opts joinOptions) (err error) {
+	var lo torrent.AddTorrentOpts
+	var v2 InfoHashV2
+	switch m, g := opts.Metainfo, opts.Magnet; {
+	case m != nil:
+		lo.InfoBytes, lo.PieceLayers = m.InfoBytes, m.PieceLayers
+		lo.InfoHash, v2 = [20]byte(m.InfoHash), m.InfoHashV2
+	case g != nil:
+		lo.InfoHash, v2 = [20]byte(g.InfoHash), g.InfoHashV2
+	}
+	if !v2.IsZero() {
+		lo.InfoHashV2.Set(infohash_v2.T(v2))
+	}
+	if lo.InfoHash.IsZero() && v2.IsZero() {
+		return errorf(BadInput, "an infohash of zeros names nothing")
+	}
+	lo.DeferStorageOpen = true
+	// What is still unknown to make the library panic must not take the process with it.
+	defer func() {
+		if r := recover(); r != nil {
+			err = errorf(BadInput, "adding the torrent: %v", r)
+		}
+	}()
+	lt, isNew := w.sess.lib.AddTorrentOpt(lo)
+	if !isNew {
+		return errorf(Busy, "the torrent %s is already in this session", lt.InfoHash())
+	}
+	w.lib = lt
+	if opts.Metainfo != nil {
+		select {
+		case <-lt.GotInfo():
+			w.m = opts.Metainfo
+		default:
+			lt.Drop()
+			return errorf(BadInput, "the info dictionary is not one that peers can use")
+		}
+	}
+	return nil
+}
+
+// metainfo waits for the metainfo to be known.
+func (w *swarm) metainfo(ctx context.Context) (*Metainfo, error) {
+	w.mu.Lock()
+	m := w.m
+	w.mu.Unlock()
+	if m != nil {
+		return m, nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-w.lib.Closed():
+		return nil, errClosed
+	case <-w.lib.GotInfo():
+	}
+	m, err := MetainfoFromInfo(w.lib.Metainfo().InfoBytes)
+	if err != nil {
+		return nil, fmt.Errorf("reading the metadata that peers sent: %w", err)
+	}
+	// The library checks this too; a version of it did not (GHSA-4mxg-hpvf-2386).
+	if g := w.magnet; !g.InfoHash.IsZero() && g.InfoHash != m.InfoHash && g.InfoHash != m.InfoHashV2.Short() ||
+		!g.InfoHashV2.IsZero() && g.InfoHashV2 != m.InfoHashV2 {
+		return nil, errorf(Damaged, "the metadata that peers sent is not that of the infohash")
+	}
+	if len(w.magnet.Trackers) > 0 {
+		for _, t := range w.magnet.Trackers {
+			m.Trackers = append(m.Trackers, []string{t})
+		}
+	}
+	m.Webseeds = append(m.Webseeds, w.magnet.Webseeds...)
+	w.mu.Lock()
+	w.m = m
+	w.mu.Unlock()
+	if m.Private {
+		w.leavePublic()
+	}
+	return m, nil
+}
+
+// open gives the torrent its storage. Nothing is asked for yet.
+func (w *swarm) open(ctx context.Context, st Storage) error {
+	w.mu.Lock()
+	m := w.m
+	w.have, w.wanted = newBitset(m.NumPieces), newBitset(m.NumPieces)
+	for i := range m.NumPieces {
+		if st.Complete(i) {
+			w.have.set(i)
+		}
+	}
+	w.pieces = newPieceStore(m, st, w.pieceDone, w.fail)
+	w.mu.Unlock()
+	w.lib.SetOnWriteChunkError(w.fail)
+	if err := w.lib.OpenStorage(ctx, w.pieces); err != nil {
+		return fmt.Errorf("opening the storage: %w", err)
+	}
+	if !w.c.cfg.NoWebseeds {
+		w.addWebseeds(m.Webseeds)
+	}
+	return nil
+}
+
+// addWebseeds adds those URLs that are safe to use.
+func (w *swarm) addWebseeds(urls []string) {
+	for _, u := range urls {
+		u, err := SanitizeWebseed(u)
+		if err != nil {
+			w.c.log.Warn("webseed not used", "err", err)
+			continue
+		}
+		if w.m.Dir && !strings.HasSuffix(u, "/") {
+			u += "/" // BEP 19: a folder's URL ends in a slash
+		}
+		w.lib.AddWebSeeds([]string{u})
+	}
+}
+
+// want asks for pieces. Those asked for before stay asked for.
+func (w *swarm) want(pieces []int) {
+	w.mu.Lock()
+	for _, i := range pieces {
+		if !w.wanted.has(i) {
+			w.wanted.set(i)
+			if !w.have.has(i) {
+				w.left++
+			}
+		}
+	}
+	w.signal()
+	w.mu.Unlock()
+	if w.sequential {
+		for _, i := range pieces {
+			w.lib.Piece(i).SetPriority(torrent.PiecePriorityReadahead) // these the library asks for in order
+		}
+		return
+	}
+	for begin := 0; begin < len(pieces); {
+		end := begin + 1
+		for end < len(pieces) && pieces[end] == pieces[end-1]+1 {
+			end++
+		}
+		w.lib.DownloadPieces(pieces[begin], pieces[end-1]+1)
+		begin = end
+	}
+}
+
+// pieceDone is called by the piece store when a piece is verified and stored.
+func (w *swarm) pieceDone(i int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.have.has(i) {
+		return
+	}
+	w.have.set(i)
+	if w.wanted.has(i) {
+		w.left--
+	}
+	w.signal()
+}
+
+// fail records a fatal error of the storage: the download ends with it.
+func (w *swarm) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped == nil && !errors.Is(err, errClosed) {
+		w.stopped = err
+		w.signal()
+	}
+}
+
+// signal wakes those who wait for progress. The caller holds mu.
+func (w *swarm) signal() {
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// missing is how many wanted pieces are not there yet.
+func (w *swarm) missing() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.left
+}
+
+// has reports whether a piece is verified and stored.
+func (w *swarm) has(i int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.have.has(i)
+}
+
+// swarmStats is a snapshot of the traffic of a torrent.
+type swarmStats struct {
+	read, written int64 // payload bytes that were useful, payload bytes sent
+	peers, seeds  int   // connected; webseeds count as both
+}
+
+func (w *swarm) stats() swarmStats {
+	s := w.lib.Stats()
+	ws := 0
+	if w.haveInfo() {
+		ws = len(w.lib.WebseedPeerConns())
+	}
+	return swarmStats{
+		read: s.BytesReadUsefulData.Int64(), written: s.BytesWrittenData.Int64(),
+		peers: s.ActivePeers + ws, seeds: s.ConnectedSeeders + ws,
+	}
+}
+
+func (w *swarm) haveInfo() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.m != nil
+}
+
+// trackerStatus is what each tracker last said.
+func (w *swarm) trackerStatus() []TrackerStatus {
+	if w.trackers == nil {
+		return nil
+	}
+	return w.trackers.status()
+}
+
+// transfer tells trackers how the torrent stands.
+func (w *swarm) transfer() (uploaded, downloaded, left int64) {
+	s := w.stats()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.m == nil {
+		return s.written, s.read, 1 // BEP 3 wants a number; 0 would say that we are a seed
+	}
+	return s.written, s.read, max(w.m.Length-int64(w.have.count())*w.m.PieceLength, int64(min(w.left, 1)))
+}
+
+// addPeers hears of peers from a tracker, the DHT or LPD.
+func (w *swarm) addPeers(source torrent.PeerSource, peers []netip.AddrPort) {
+	w.book.heard(source, peers)
+}
+
+// close leaves the swarm and returns after its last goroutine. The storage is the caller's.
+func (w *swarm) close() {
+	w.cancel()
+	if w.sess.lpd != nil {
+		w.sess.lpd.remove(w.short())
+	}
+	w.wg.Wait()
+	w.lib.Drop()
+}
+
+// short is the infohash that goes over the wire.
+func (w *swarm) short() InfoHash { return InfoHash(w.lib.InfoHash()) }

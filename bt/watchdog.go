@@ -1,0 +1,38 @@
+package bt
+
+import "time"
+
+const (
+	kickAfter = 8 * time.Second // without a useful byte from connected peers
+	kickLimit = 2 * time.Minute // longest wait between two kicks
+)
+
+// watch keeps a download from standing still for good: after a peer rejects a request, the library sends it no new
+// ones until it unchokes us again, which it may never do. Disallowing and allowing data makes it ask afresh.
+func (w *swarm) watch() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	last, since, wait := int64(-1), time.Now(), kickAfter
+	for {
+		select {
+		case <-w.ctx.Done():
+			return
+		case now := <-tick.C:
+			s := w.stats()
+			if s.read != last {
+				last, since, wait = s.read, now, kickAfter
+			}
+			if w.missing() == 0 || s.peers == 0 {
+				since = now
+			}
+			if now.Sub(since) < wait {
+				continue
+			}
+			w.c.log.Debug("no data from connected peers: asking afresh", "infohash", w.short(), "peers", s.peers)
+			w.kicks.Add(1)
+			w.lib.DisallowDataDownload()
+			w.lib.AllowDataDownload()
+			since, wait = now, min(2*wait, kickLimit)
+		}
+	}
+}
