@@ -88,7 +88,7 @@ func (d *download) prepare(ctx context.Context) (err error) {
 
 // metadata asks the swarm for the info dictionary.
 func (d *download) metadata(ctx context.Context) (*Metainfo, error) {
-	if err := d.join(ctx); err != nil {
+	if err := d.join(ctx, nil); err != nil {
 		return nil, err
 	}
 	m, err := d.swarm.fetchMetadata(ctx, d.opts.MetadataTimeout, func(p Progress) { d.report(p) })
@@ -99,13 +99,19 @@ func (d *download) metadata(ctx context.Context) (*Metainfo, error) {
 	return m, nil
 }
 
-// join puts the download on the network, if it is not there yet.
-func (d *download) join(ctx context.Context) (err error) {
-	if d.swarm != nil {
-		return nil
+// open puts the download on the network with its storage.
+func (d *download) open(ctx context.Context, st Storage) error {
+	if d.swarm == nil {
+		return d.join(ctx, st)
 	}
+	d.swarm.open(st)
+	return nil
+}
+
+// join puts the download on the network; st is nil as long as the metainfo is not known.
+func (d *download) join(ctx context.Context, st Storage) (err error) {
 	d.swarm, err = d.c.join(ctx, joinOptions{
-		Metainfo: d.m, Magnet: d.src.Magnet,
+		Metainfo: d.m, Magnet: d.src.Magnet, Storage: st,
 		Peers: d.opts.Peers, Trackers: d.opts.Trackers, Webseeds: d.opts.Webseeds,
 	})
 	return err
@@ -158,10 +164,7 @@ func (d *download) fetch(ctx context.Context) error {
 		return err
 	}
 	if missing := d.files.Missing(); len(missing) > 0 {
-		if err := d.join(ctx); err != nil {
-			return err
-		}
-		if err := d.swarm.open(ctx, d.files); err != nil {
+		if err := d.open(ctx, d.files); err != nil {
 			return err
 		}
 		d.swarm.sequential = d.opts.Sequential

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	posix    = pathRules{}
+	posix   = pathRules{}
 	darwin  = pathRules{foldCase: true}
 	windows = pathRules{foldCase: true, windows: true}
 )

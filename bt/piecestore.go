@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	g "github.com/anacrolix/generics"
 	lib "github.com/anacrolix/torrent/metainfo"
@@ -22,18 +23,23 @@ const verifyChunk = 256 << 10
 // The library drops bad peers by comparing blocks (smart ban), which needs it to do the hashing, at the price of a
 // second hash over everything. So a v1 piece is hashed here until it fails once; from then on the library hashes it.
 type pieceStore struct {
-	m         *Metainfo
-	st        Storage
 	completed func(piece int) // a piece is verified and stored
 	failed    func(error)     // the storage failed
 	buffers   sync.Pool       // of *[]byte, verifyChunk long
+	open      atomic.Pointer[openStore]
 
 	mu      sync.Mutex
 	suspect map[int]bool // pieces that failed their hash; guarded by mu
 }
 
-func newPieceStore(m *Metainfo, st Storage, completed func(int), failed func(error)) *pieceStore {
-	s := &pieceStore{m: m, st: st, completed: completed, failed: failed, suspect: map[int]bool{}}
+// openStore is what a pieceStore stores to, once that is known. Before, no piece is complete or wanted.
+type openStore struct {
+	m  *Metainfo
+	st Storage
+}
+
+func newPieceStore(completed func(int), failed func(error)) *pieceStore {
+	s := &pieceStore{completed: completed, failed: failed, suspect: map[int]bool{}}
 	s.buffers.New = func() any {
 		b := make([]byte, verifyChunk)
 		return &b
@@ -41,32 +47,66 @@ func newPieceStore(m *Metainfo, st Storage, completed func(int), failed func(err
 	return s
 }
 
-// OpenTorrent makes a pieceStore a storage.ClientImpl of the library, for its one torrent.
-func (s *pieceStore) OpenTorrent(context.Context, *lib.Info, lib.Hash) (storage.TorrentImpl, error) {
+// OpenTorrent makes a pieceStore a storage.ClientImpl of the library, for its one torrent. The library calls it when
+// it knows the info dictionary and has not used it yet, which is the moment to mend what would make it panic.
+func (s *pieceStore) OpenTorrent(_ context.Context, info *lib.Info, _ lib.Hash) (storage.TorrentImpl, error) {
+	dropEmptyFiles(&info.FileTree)
 	return storage.TorrentImpl{PieceWithHash: s.piece, Close: func() error { return nil }}, nil
 }
 
+// dropEmptyFiles takes the empty files out of a v2 file tree: the library counts them as second files of the piece
+// before them, and panics at a v2 piece with two files. They have no bytes, so that nothing else changes.
+func dropEmptyFiles(t *lib.FileTree) {
+	for name, sub := range t.Dir {
+		if name == lib.FileTreePropertiesKey {
+			continue
+		}
+		dropEmptyFiles(&sub)
+		if !sub.IsDir() && sub.File.Length == 0 {
+			delete(t.Dir, name)
+			continue
+		}
+		t.Dir[name] = sub
+	}
+}
+
 func (s *pieceStore) piece(p lib.Piece, _ g.Option[[]byte]) storage.PieceImpl {
-	sp := storedPiece{s: s, index: p.Index()}
+	o := s.open.Load()
+	if o == nil {
+		return noPiece{}
+	}
+	sp := storedPiece{s: s, o: o, index: p.Index()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.m.HasV1() || s.suspect[sp.index] {
+	if !o.m.HasV1() || s.suspect[sp.index] {
 		return sp
 	}
 	return hashingPiece{sp}
 }
 
+// noPiece is a piece of a torrent whose storage is not open yet.
+type noPiece struct{}
+
+var errNotOpen = errors.New("the storage is not open yet")
+
+func (noPiece) ReadAt([]byte, int64) (int, error)  { return 0, errNotOpen }
+func (noPiece) WriteAt([]byte, int64) (int, error) { return 0, errNotOpen }
+func (noPiece) MarkComplete() error                { return errNotOpen }
+func (noPiece) MarkNotComplete() error             { return nil }
+func (noPiece) Completion() storage.Completion     { return storage.Completion{Ok: true} }
+
 // storedPiece is one piece, as the library wants to see it.
 type storedPiece struct {
 	s     *pieceStore
+	o     *openStore
 	index int
 }
 
-func (p storedPiece) base() int64 { return int64(p.index) * p.s.m.PieceLength }
+func (p storedPiece) base() int64 { return int64(p.index) * p.o.m.PieceLength }
 
 // ReadAt reads for peers.
 func (p storedPiece) ReadAt(b []byte, off int64) (int, error) {
-	n, err := p.s.st.ReadAt(b, p.base()+off)
+	n, err := p.o.st.ReadAt(b, p.base()+off)
 	if err != nil && n < len(b) && errors.Is(err, io.EOF) {
 		// To the library io.EOF means that the piece is lost, which a read error alone does not prove.
 		err = io.ErrUnexpectedEOF
@@ -76,7 +116,7 @@ func (p storedPiece) ReadAt(b []byte, off int64) (int, error) {
 
 // WriteAt stores a block.
 func (p storedPiece) WriteAt(b []byte, off int64) (int, error) {
-	n, err := p.s.st.WriteAt(b, p.base()+off)
+	n, err := p.o.st.WriteAt(b, p.base()+off)
 	if err != nil {
 		p.s.failed(err)
 	}
@@ -87,9 +127,9 @@ func (p storedPiece) WriteAt(b []byte, off int64) (int, error) {
 func (p storedPiece) WriteTo(w io.Writer) (done int64, err error) {
 	buf := p.s.buffers.Get().(*[]byte)
 	defer p.s.buffers.Put(buf)
-	for size := p.s.m.wireSize(p.index); done < size; {
+	for size := p.o.m.wireSize(p.index); done < size; {
 		b := (*buf)[:min(verifyChunk, size-done)]
-		if _, err := p.s.st.ReadAt(b, p.base()+done); err != nil {
+		if _, err := p.o.st.ReadAt(b, p.base()+done); err != nil {
 			return done, err
 		}
 		n, err := w.Write(b)
@@ -103,7 +143,7 @@ func (p storedPiece) WriteTo(w io.Writer) (done int64, err error) {
 
 // MarkComplete records that the hash is right.
 func (p storedPiece) MarkComplete() error {
-	if err := p.s.st.MarkComplete(p.index); err != nil {
+	if err := p.o.st.MarkComplete(p.index); err != nil {
 		p.s.failed(err)
 		return err
 	}
@@ -116,12 +156,12 @@ func (p storedPiece) MarkNotComplete() error {
 	p.s.mu.Lock()
 	p.s.suspect[p.index] = true
 	p.s.mu.Unlock()
-	return p.s.st.MarkIncomplete(p.index)
+	return p.o.st.MarkIncomplete(p.index)
 }
 
 // Completion tells the library what it need not hash: everything, as the Storage knows its state when it is opened.
 func (p storedPiece) Completion() storage.Completion {
-	return storage.Completion{Ok: true, Complete: p.s.st.Complete(p.index)}
+	return storage.Completion{Ok: true, Complete: p.o.st.Complete(p.index)}
 }
 
 // hashingPiece is a storedPiece that does its own hashing.
@@ -138,7 +178,7 @@ func (p hashingPiece) SelfHash() (sum lib.Hash, err error) {
 	if err != nil {
 		return lib.Hash{}, err
 	}
-	if pad := p.s.m.PieceSize(p.index) - n; pad > 0 {
+	if pad := p.o.m.PieceSize(p.index) - n; pad > 0 {
 		if _, err := io.CopyN(h, zeroReader{}, pad); err != nil {
 			return lib.Hash{}, err
 		}

@@ -13,10 +13,7 @@ func (d *download) seed(ctx context.Context) error {
 		return nil
 	}
 	if d.swarm == nil {
-		if err := d.join(ctx); err != nil {
-			return err
-		}
-		if err := d.swarm.open(ctx, d.files); err != nil {
+		if err := d.join(ctx, d.files); err != nil {
 			return err
 		}
 	}
@@ -78,13 +75,8 @@ func (c *Client) Seed(ctx context.Context, m *Metainfo, opts SeedOptions) (_ *Se
 	if n := len(s.files.Missing()); n > 0 {
 		return nil, errorf(Damaged, "seeding %s: %d of %d pieces are missing or damaged", m.Name, n, m.NumPieces)
 	}
-	if s.swarm, err = c.join(ctx, joinOptions{Metainfo: m, Peers: opts.Peers, Trackers: opts.Trackers}); err != nil {
-		return nil, err
-	}
-	if err := s.swarm.open(ctx, s.files); err != nil {
-		return nil, err
-	}
-	return s, nil
+	s.swarm, err = c.join(ctx, joinOptions{Metainfo: m, Storage: s.files, Peers: opts.Peers, Trackers: opts.Trackers})
+	return s, err
 }
 
 // Magnet names the torrent, with the addresses of this session to dial.

@@ -145,13 +145,13 @@ func (d *download) stream(ctx context.Context) (_ *DownloadResult, err error) {
 
 // start joins the swarm with memory for storage. Nothing is uploaded: what was written out is gone.
 func (s *streamer) start(ctx context.Context) error {
-	if err := s.d.join(ctx); err != nil {
+	if err := s.d.open(ctx, s.st); err != nil {
 		return err
 	}
 	s.d.swarm.lib.DisallowDataUpload()
 	s.d.swarm.sequential = true
 	s.stall = newStall(s.d.swarm, s.d.opts.StallTimeout)
-	return s.d.swarm.open(ctx, s.st)
+	return nil
 }
 
 // write writes each selected file, or the archive of them.

@@ -27,15 +27,17 @@ type swarm struct {
 	wg     sync.WaitGroup
 
 	trackers *announcer // nil without trackers
+	webseeds []string   // besides those of the torrent
 	magnet   *Magnet    // what the torrent was joined by, nil when by metainfo
+
+	pieces *pieceStore
 
 	mu      sync.Mutex // guards what follows
 	m       *Metainfo  // nil until known
-	pieces  *pieceStore
-	have    bitset // pieces verified and stored
-	wanted  bitset // pieces asked for
-	left    int    // pieces wanted and not yet had
-	stopped error  // first fatal error of the storage
+	have    bitset     // pieces verified and stored
+	wanted  bitset     // pieces asked for
+	left    int        // pieces wanted and not yet had
+	stopped error      // first fatal error of the storage
 	changed chan struct{}
 
 	sequential bool // ask for pieces in order; set before want
@@ -47,20 +49,29 @@ type swarm struct {
 type joinOptions struct {
 	Metainfo *Metainfo // or
 	Magnet   *Magnet
+	Storage  Storage // nil: given later, by open
 	Peers    []string
 	Trackers []string
 	Webseeds []string
 }
 
-// join adds a torrent to the session and starts looking for peers. The storage is opened later.
+// join adds a torrent to the session and starts looking for peers.
 func (c *Client) join(ctx context.Context, opts joinOptions) (*swarm, error) {
 	sess, err := c.session(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w := &swarm{c: c, sess: sess, magnet: opts.Magnet, changed: make(chan struct{})}
+	w := &swarm{c: c, sess: sess, magnet: opts.Magnet, webseeds: opts.Webseeds, m: opts.Metainfo,
+		changed: make(chan struct{})}
+	w.pieces = newPieceStore(w.pieceDone, w.fail)
+	if opts.Storage != nil {
+		w.use(opts.Storage)
+	}
 	if err := w.add(opts); err != nil {
 		return nil, err
+	}
+	if opts.Storage != nil {
+		w.startWebseeds()
 	}
 	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	w.public, w.leave = context.WithCancel(w.ctx)
@@ -88,7 +99,7 @@ func (w *swarm) add(opts joinOptions) (err error) {
 	if lo.InfoHash.IsZero() && v2.IsZero() {
 		return errorf(BadInput, "an infohash of zeros names nothing")
 	}
-	lo.DeferStorageOpen = true
+	lo.Storage = w.pieces
 	// What is still unknown to make the library panic must not take the process with it.
 	defer func() {
 		if r := recover(); r != nil {
@@ -100,10 +111,10 @@ func (w *swarm) add(opts joinOptions) (err error) {
 		return errorf(Busy, "the torrent %s is already in this session", lt.InfoHash())
 	}
 	w.lib = lt
+	lt.SetOnWriteChunkError(w.fail)
 	if opts.Metainfo != nil {
 		select {
 		case <-lt.GotInfo():
-			w.m = opts.Metainfo
 		default:
 			lt.Drop()
 			return errorf(BadInput, "the info dictionary is not one that peers can use")
@@ -151,26 +162,35 @@ func (w *swarm) metainfo(ctx context.Context) (*Metainfo, error) {
 	return m, nil
 }
 
-// open gives the torrent its storage. Nothing is asked for yet.
-func (w *swarm) open(ctx context.Context, st Storage) error {
+// open gives the torrent its storage, when it was not joined with one. Nothing is asked for yet.
+func (w *swarm) open(st Storage) {
+	w.use(st)
+	for i := range w.m.NumPieces {
+		if w.has(i) {
+			w.lib.Piece(i).UpdateCompletion()
+		}
+	}
+	w.startWebseeds()
+}
+
+// use makes st what pieces are stored to.
+func (w *swarm) use(st Storage) {
 	w.mu.Lock()
-	m := w.m
-	w.have, w.wanted = newBitset(m.NumPieces), newBitset(m.NumPieces)
-	for i := range m.NumPieces {
+	defer w.mu.Unlock()
+	w.have, w.wanted = newBitset(w.m.NumPieces), newBitset(w.m.NumPieces)
+	for i := range w.m.NumPieces {
 		if st.Complete(i) {
 			w.have.set(i)
 		}
 	}
-	w.pieces = newPieceStore(m, st, w.pieceDone, w.fail)
-	w.mu.Unlock()
-	w.lib.SetOnWriteChunkError(w.fail)
-	if err := w.lib.OpenStorage(ctx, w.pieces); err != nil {
-		return fmt.Errorf("opening the storage: %w", err)
-	}
+	w.pieces.open.Store(&openStore{w.m, st})
+}
+
+func (w *swarm) startWebseeds() {
 	if !w.c.cfg.NoWebseeds {
-		w.addWebseeds(m.Webseeds)
+		w.addWebseeds(w.webseeds)
+		w.addWebseeds(w.m.Webseeds)
 	}
-	return nil
 }
 
 // addWebseeds adds those URLs that are safe to use.

@@ -15,7 +15,7 @@ import (
 var update = flag.Bool("update", false, "write the output that scripts expect")
 
 // engineReady says whether scripts that need the engine run.
-const engineReady = false
+const engineReady = true
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"shoal": main})
