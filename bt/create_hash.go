@@ -1,0 +1,263 @@
+package bt
+
+import (
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"errors"
+	"hash"
+	"io"
+	"os"
+	"runtime"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// hashChunk is how much is read at once: whole blocks, and small enough to stay in the processor's cache.
+const hashChunk = 256 << 10
+
+// A pieceHasher hashes the pieces of a tree, which are independent of each other.
+type pieceHasher struct {
+	tree        *scannedTree
+	pieceLength int64
+	offsets     []int64  // of the files in the piece space
+	space       int64    // bytes of the piece space
+	sha1s       []byte   // 20 bytes a piece; nil without v1
+	sha256s     [][]byte // per file, 32 bytes a piece; nil without v2
+
+	next, done atomic.Int64 // next piece to hash; bytes hashed
+}
+
+func newPieceHasher(tree *scannedTree, opts CreateOptions) *pieceHasher {
+	h := &pieceHasher{tree: tree, pieceLength: opts.PieceLength, offsets: make([]int64, len(tree.files))}
+	if opts.Format != FormatV1 {
+		h.sha256s = make([][]byte, len(tree.files))
+	}
+	// A single file needs no pad; otherwise libtorrent pads the last one, too, and the infohash should be the same.
+	align := opts.Format != FormatV1 && len(tree.files) > 1
+	for i, f := range tree.files {
+		h.offsets[i] = h.space
+		if h.space += f.size; align {
+			h.space = roundUp(h.space, h.pieceLength)
+		}
+		if h.sha256s != nil {
+			h.sha256s[i] = make([]byte, roundUp(f.size, h.pieceLength)/h.pieceLength*sha256.Size)
+		}
+	}
+	if opts.Format != FormatV2 {
+		h.sha1s = make([]byte, h.pieces()*sha1.Size)
+	}
+	return h
+}
+
+func (h *pieceHasher) pieces() int64 { return roundUp(h.space, h.pieceLength) / h.pieceLength }
+
+func roundUp(n, unit int64) int64 { return (n + unit - 1) / unit * unit }
+
+// run hashes everything, and checks that nothing changed meanwhile.
+func (h *pieceHasher) run(ctx context.Context, progress func(Progress)) error {
+	if h.pieces() > maxPieces {
+		return errorf(Usage, "creating a metainfo: %d bytes in pieces of %d are more than %d pieces", h.space, h.pieceLength, maxPieces)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var workers sync.WaitGroup
+	for range min(int64(runtime.GOMAXPROCS(0)), h.pieces()) {
+		workers.Go(func() {
+			if err := h.work(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	finished := make(chan struct{})
+	go func() {
+		workers.Wait()
+		close(finished)
+	}()
+	h.watch(finished, progress)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for i := range h.tree.files {
+		f := &h.tree.files[i]
+		info, err := os.Stat(f.name)
+		if err != nil {
+			return err
+		}
+		if err := f.checkUnchanged(info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watch reports progress until finished is closed.
+func (h *pieceHasher) watch(finished <-chan struct{}, progress func(Progress)) {
+	if progress == nil {
+		<-finished
+		return
+	}
+	start := time.Now()
+	report := func() {
+		p := Progress{State: "hashing", Done: h.done.Load(), Total: h.tree.size, ETA: -1}
+		if elapsed := time.Since(start); p.Done > 0 {
+			p.Down = float64(p.Done) / elapsed.Seconds()
+			p.ETA = time.Duration(float64(elapsed) / float64(p.Done) * float64(p.Total-p.Done))
+		}
+		progress(p)
+	}
+	ticker := time.NewTicker(time.Second / 2)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-finished:
+			report()
+			return
+		case <-ticker.C:
+			report()
+		}
+	}
+}
+
+// A hashWorker hashes one piece after the other.
+type hashWorker struct {
+	*pieceHasher
+	buf    []byte
+	sha1   hash.Hash
+	file   *os.File // the one that was read last
+	opened int      // its index, -1 = none
+}
+
+func (h *pieceHasher) work(ctx context.Context) error {
+	w := hashWorker{pieceHasher: h, buf: make([]byte, hashChunk), sha1: sha1.New(), opened: -1}
+	defer w.close()
+	for ctx.Err() == nil {
+		i := h.next.Add(1) - 1
+		if i >= h.pieces() {
+			return nil
+		}
+		if err := w.piece(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// piece hashes piece i: what lies of each file in it, and zeros where none does.
+func (w *hashWorker) piece(ctx context.Context, i int64) error {
+	at, end := i*w.pieceLength, min((i+1)*w.pieceLength, w.space)
+	w.sha1.Reset()
+	files := w.tree.files
+	// The first file that ends behind at; empty ones have nothing to hash.
+	f := sort.Search(len(files), func(f int) bool { return w.offsets[f]+files[f].size > at })
+	for ; f < len(files) && at < end; f++ {
+		if files[f].size == 0 {
+			continue
+		}
+		if gap := min(end, w.offsets[f]) - at; gap > 0 {
+			at += gap
+			w.zeros(gap)
+		}
+		if n := min(end, w.offsets[f]+files[f].size) - at; n > 0 {
+			if err := w.read(ctx, f, at-w.offsets[f], n); err != nil {
+				return err
+			}
+			at += n
+		}
+	}
+	w.zeros(end - at)
+	if w.sha1s != nil {
+		w.sha1.Sum(w.sha1s[i*sha1.Size : i*sha1.Size : (i+1)*sha1.Size])
+	}
+	return nil
+}
+
+func (w *hashWorker) zeros(n int64) {
+	for ; w.sha1s != nil && n > 0; n -= int64(len(zeros)) {
+		w.sha1.Write(zeros[:min(n, int64(len(zeros)))])
+	}
+}
+
+// read hashes n bytes of file f at off; with v2 these are a piece of that file.
+func (w *hashWorker) read(ctx context.Context, f int, off, n int64) error {
+	if err := w.open(f); err != nil {
+		return err
+	}
+	var tree merkle
+	file := &w.tree.files[f]
+	for at := off; at < off+n; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		chunk := w.buf[:min(int64(len(w.buf)), off+n-at)]
+		if _, err := w.file.ReadAt(chunk, at); errors.Is(err, io.EOF) {
+			return errorf(Failed, "hashing %s: %w", file.name, errChanged)
+		} else if err != nil {
+			return err
+		}
+		if w.sha1s != nil {
+			w.sha1.Write(chunk)
+		}
+		if w.sha256s != nil {
+			tree.addBlocks(chunk)
+		}
+		at += int64(len(chunk))
+		w.done.Add(int64(len(chunk)))
+	}
+	if w.sha256s != nil {
+		levels := levelsFor(w.pieceLength / blockSize)
+		if file.size <= w.pieceLength {
+			levels = levelsFor(int64(tree.n))
+		}
+		root := tree.root(levels, [32]byte{})
+		copy(w.sha256s[f][off/w.pieceLength*sha256.Size:], root[:])
+	}
+	return nil
+}
+
+func (w *hashWorker) open(f int) error {
+	if w.opened == f {
+		return nil
+	}
+	w.close()
+	file, err := os.Open(w.tree.files[f].name)
+	if err != nil {
+		return err
+	}
+	w.file, w.opened = file, f
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	return w.tree.files[f].checkUnchanged(info)
+}
+
+func (w *hashWorker) close() {
+	if w.file != nil {
+		w.file.Close()
+	}
+	w.file, w.opened = nil, -1
+}
+
+// root is the pieces root of a file that is not empty.
+func (h *pieceHasher) root(f int) [32]byte {
+	layer := h.sha256s[f]
+	if h.tree.files[f].size <= h.pieceLength {
+		return [32]byte(layer)
+	}
+	return layerRoot(string(layer), h.pieceLength)
+}
+
+// layers are the piece layers of the files larger than a piece.
+func (h *pieceHasher) layers() map[string]string {
+	layers := map[string]string{}
+	for f := range h.tree.files {
+		if h.tree.files[f].size > h.pieceLength {
+			root := h.root(f)
+			layers[string(root[:])] = string(h.sha256s[f])
+		}
+	}
+	return layers
+}
