@@ -27,7 +27,7 @@ func (m *Metainfo) readV1(in *info, rules pathRules) error {
 		m.Dir = true
 		err = m.readV1Files(in.files, rules)
 	case in.hasLength:
-		err = m.addV1(v1File{length: in.length, attr: in.attr}, func() (string, error) { return m.Name, nil })
+		err = m.addV1(&v1File{length: in.length, attr: in.attr}, nil)
 	default:
 		err = errors.New("it has neither files nor a length")
 	}
@@ -63,7 +63,7 @@ func (m *Metainfo) readV1Files(list []byte, rules pathRules) error {
 	for c.Enter(bencode.List); c.More(); n++ {
 		f, err := readV1File(c)
 		if err == nil {
-			err = m.addV1(f, func() (string, error) { return f.place(tree) })
+			err = m.addV1(&f, tree)
 		}
 		if err != nil {
 			return fmt.Errorf("file %d: %w", n, err)
@@ -72,8 +72,8 @@ func (m *Metainfo) readV1Files(list []byte, rules pathRules) error {
 	return nil
 }
 
-// addV1 appends a file to the piece space, and to Files when it is one.
-func (m *Metainfo) addV1(f v1File, place func() (string, error)) error {
+// addV1 appends a file to the piece space, and to Files when it is one. Without a tree it is the torrent's only one.
+func (m *Metainfo) addV1(f *v1File, tree *pathTree) error {
 	switch {
 	case f.length < 0:
 		return fmt.Errorf("length %d", f.length)
@@ -87,9 +87,12 @@ func (m *Metainfo) addV1(f v1File, place func() (string, error)) error {
 	if bytes.ContainsAny(f.attr, "pl") { // pad or symbolic link (BEP 47)
 		return nil
 	}
-	p, err := place()
-	if err != nil {
-		return err
+	p := m.Name
+	if tree != nil {
+		var err error
+		if p, err = f.place(tree); err != nil {
+			return err
+		}
 	}
 	// BitComet's pads, which are older than BEP 47.
 	if strings.HasPrefix(p[strings.LastIndexByte(p, '/')+1:], "_____padding_file_") {
