@@ -139,7 +139,8 @@ func (s *FileStorage) readSegment(seg segment, b []byte) error {
 	return nil
 }
 
-// WriteAt writes to the piece space. Nothing under a final name is written.
+// WriteAt writes to the piece space. Nothing under a final name is written, and no piece that is complete: what comes
+// late is dropped, until MarkIncomplete.
 func (s *FileStorage) WriteAt(b []byte, off int64) (n int, err error) {
 	n, err = s.clip(len(b), off)
 	if err != nil {
@@ -166,7 +167,7 @@ func (s *FileStorage) WriteAt(b []byte, off int64) (n int, err error) {
 
 // writeSegment stores the bytes of the segment. The caller holds mu for reading.
 func (s *FileStorage) writeSegment(seg segment, b []byte) error {
-	if seg.file == nil {
+	if seg.file == nil || s.complete.has(seg.piece) {
 		return nil
 	}
 	h, off, err := s.handle(seg, true)

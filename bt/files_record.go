@@ -57,6 +57,7 @@ type record struct {
 	InfoHash string         `json:"infohash"`
 	Boot     string         `json:"boot"` // names the run of the operating system; "" = unknown
 	Pieces   []byte         `json:"pieces"`
+	Selected []byte         `json:"selected"` // files; the edges have bytes of the others
 	Files    []recordedFile `json:"files"`
 }
 
@@ -96,7 +97,8 @@ func parseRecord(data []byte, m *Metainfo) (*record, error) {
 	if err := json.Unmarshal(body, r); err != nil {
 		return nil, fmt.Errorf("parsing resume record: %w", err)
 	}
-	if r.InfoHash != m.Short().String() || len(r.Pieces) != len(newBitset(m.NumPieces)) {
+	if r.InfoHash != m.Short().String() || len(r.Pieces) != len(newBitset(m.NumPieces)) ||
+		len(r.Selected) != len(newBitset(len(m.Files))) {
 		return nil, errors.New("parsing resume record: of another torrent")
 	}
 	seen := make(map[int]bool, len(r.Files))
@@ -169,7 +171,11 @@ func (s *FileStorage) removeRecord() error {
 // makeRecord describes the present state. The caller holds mu, or is alone.
 func (s *FileStorage) makeRecord(closing bool) (*record, error) {
 	rec := &record{InfoHash: s.m.Short().String(), Boot: bootID(), Pieces: slices.Clone(s.complete)}
+	selected := newBitset(len(s.files))
 	for _, d := range s.files {
+		if d.path != "" {
+			selected.set(d.index)
+		}
 		switch {
 		case d.path == "" || d.length == 0:
 		case d.place == atFinal && d.stamp != stamp{}:
@@ -185,6 +191,7 @@ func (s *FileStorage) makeRecord(closing bool) (*record, error) {
 			rec.Files = append(rec.Files, recordedFile{d.index, d.part, false, false, st})
 		}
 	}
+	rec.Selected = selected
 	if _, err := s.root.Lstat(s.edges); err == nil && closing {
 		st, err := s.settle(s.edges)
 		if err != nil {

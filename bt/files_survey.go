@@ -117,7 +117,7 @@ func (t *trust) holds(seg segment) bool {
 	case seg.file == nil:
 		return true
 	case seg.file.path == "":
-		return t.files[len(t.files)-1]
+		return t.files[len(t.files)-1] && !bitset(t.rec.Selected).has(seg.file.index)
 	}
 	return t.files[seg.file.index]
 }

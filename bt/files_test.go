@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // A sample is a torrent with its bytes.
@@ -121,7 +123,7 @@ func store(s *FileStorage, sm sample, p int) error {
 }
 
 // checkPieces makes sure that what is complete is right.
-func checkPieces(t testing.TB, s *FileStorage, sm sample) {
+func checkPieces(t rapid.TB, s *FileStorage, sm sample) {
 	t.Helper()
 	for p := range sm.NumPieces {
 		if !s.Complete(p) {
@@ -164,7 +166,7 @@ func checkDisk(t testing.TB, sm sample, opts FileOptions) {
 }
 
 // tree reads all files below dir.
-func tree(t testing.TB, dir string) map[string][]byte {
+func tree(t rapid.TB, dir string) map[string][]byte {
 	t.Helper()
 	files := make(map[string][]byte)
 	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
@@ -189,7 +191,7 @@ func names[V any](m map[string]V) (keys []string) {
 	return keys
 }
 
-func writeFile(t testing.TB, name string, data []byte) {
+func writeFile(t rapid.TB, name string, data []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		t.Fatal(err)
