@@ -71,8 +71,7 @@ const (
 	atFinal              // under its own name; only read
 )
 
-// A diskFile is one file of the torrent. Its fields below index do not change after OpenFiles, those below place are
-// guarded by FileStorage.mu.
+// A diskFile is one file of the torrent. Its fields from place on are guarded by FileStorage.mu, the others do not change.
 type diskFile struct {
 	index       int
 	off, length int64

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -56,9 +57,9 @@ func crashSample(t testing.TB) sample {
 func crashDownload(t *testing.T, dir string, sc crashScenario, dieAt int) {
 	sm := crashSample(t)
 	opts := crashOptions(sm, dir, sc)
-	step := 0
+	var step atomic.Int64 // the finishing goroutine has steps too
 	opts.step = func(string) {
-		if step++; step == dieAt {
+		if step.Add(1) == int64(dieAt) {
 			self, _ := os.FindProcess(os.Getpid())
 			_ = self.Kill()
 			select {} // until it arrives

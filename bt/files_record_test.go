@@ -187,3 +187,18 @@ func FuzzParseRecord(f *testing.F) {
 		}
 	})
 }
+
+// The edges have bytes only of files that were not selected: another selection asks for others.
+func TestRecordOfAnotherSelection(t *testing.T) {
+	sm := newSample(t, 16, "a=40", "b=20", "c=20", "e=20")
+	opts := sm.options(t, "a", "b", "e")
+	s := mustOpen(t, sm, opts)
+	fetch(t, s, sm, 2, 3)
+	mustClose(t, s)
+	opts.Paths[0] = ""
+	s = mustOpen(t, sm, opts)
+	checkPieces(t, s, sm)
+	if s.Complete(2) || !s.Complete(3) {
+		t.Errorf("complete: %v and %v, want 3 alone", s.Complete(2), s.Complete(3))
+	}
+}
