@@ -199,7 +199,7 @@ func parseBlockAddr(s string) (netip.Addr, bool) {
 		}
 	}
 	a, err := netip.ParseAddr(strings.Join(parts, "."))
-	return a, err == nil
+	return a, err == nil && a.Is4()
 }
 
 // prefixRange is the first and last address of p.

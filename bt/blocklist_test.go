@@ -95,6 +95,7 @@ func TestBlocklistSearch(t *testing.T) {
 func FuzzReadBlocklist(f *testing.F) {
 	f.Add([]byte(testBlocklist))
 	f.Add([]byte("::ffff:1.2.3.4/100\n::/0\n0.0.0.0/0\n-:-\n:::-::"))
+	f.Add([]byte("::ffff:0.0.0.00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list, err := ReadBlocklist(bytes.NewReader(b))
 		if err != nil {

@@ -175,7 +175,8 @@ func (d *dhtNode) announce(ctx context.Context, h InfoHash, port uint16, onPeers
 	}
 }
 
-// search looks once for peers of h, announces if port is not 0, and returns how many it found.
+// search looks once for peers of h, announces if port is not 0, and returns how many it found that cannot be ourselves:
+// the DHT tells us of us, and our address out there is not known. Others with our port are reported, but not counted.
 func (d *dhtNode) search(ctx context.Context, h InfoHash, port uint16, onPeers func([]netip.AddrPort)) int {
 	ctx, cancel := context.WithTimeout(ctx, dhtRound)
 	defer cancel()
@@ -189,7 +190,7 @@ func (d *dhtNode) search(ctx context.Context, h InfoHash, port uint16, onPeers f
 		return 0
 	}
 	defer context.AfterFunc(ctx, a.Close)()
-	seen := make(map[netip.AddrPort]bool)
+	seen, others := make(map[netip.AddrPort]bool), 0
 	// Until it is closed the channel must be read, or the search never ends.
 	for values := range a.Peers {
 		var fresh []netip.AddrPort
@@ -198,13 +199,16 @@ func (d *dhtNode) search(ctx context.Context, h InfoHash, port uint16, onPeers f
 			if ok && !seen[p] && len(seen) < dhtMaxFound {
 				seen[p] = true
 				fresh = append(fresh, p)
+				if p.Port() != port {
+					others++
+				}
 			}
 		}
 		if len(fresh) > 0 && ctx.Err() == nil {
 			onPeers(fresh)
 		}
 	}
-	return len(seen)
+	return others
 }
 
 // close stops the node and remembers its nodes. announce must have been stopped before. It may be called twice.

@@ -75,6 +75,11 @@ func TestLPDHeedsLittle(t *testing.T) {
 	}
 }
 
+func TestLPDNotWithProxy(t *testing.T) {
+	_, err := newLPD(testTransport(t, Config{Proxy: "socks5://127.0.0.1:1"}), 1)
+	wantCode(t, err, Network)
+}
+
 func TestLPDSchedule(t *testing.T) {
 	l := &lpd{torrents: map[InfoHash]func(netip.AddrPort){testHash: nil}, sent: make(map[InfoHash]time.Time)}
 	now := time.Now()

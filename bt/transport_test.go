@@ -322,8 +322,7 @@ func TestRedirects(t *testing.T) {
 	secret := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	defer secret.Close()
 	_, secretPort, _ := net.SplitHostPort(secret.Listener.Addr().String())
-	var srv *httptest.Server
-	srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		to := r.URL.Query().Get("to")
 		if n, err := strconv.Atoi(to); err == nil && n > 0 {
 			to = fmt.Sprintf("/?to=%d", n-1)
