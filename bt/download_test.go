@@ -24,8 +24,8 @@ func local(t testing.TB) *Client {
 	return c
 }
 
-// writeTree writes files of pseudo-random bytes below dir, sizes by path.
-func writeTree(t testing.TB, dir string, sizes map[string]int) {
+// writeSizes writes files of pseudo-random bytes below dir, sizes by path.
+func writeSizes(t testing.TB, dir string, sizes map[string]int) {
 	t.Helper()
 	for name, size := range sizes {
 		path := filepath.Join(dir, filepath.FromSlash(name))
@@ -81,7 +81,7 @@ var albumSizes = map[string]int{
 func seedAlbum(t testing.TB, format Format) (m *Metainfo, dir, peer string) {
 	t.Helper()
 	dir = t.TempDir()
-	writeTree(t, filepath.Join(dir, "album"), albumSizes)
+	writeSizes(t, filepath.Join(dir, "album"), albumSizes)
 	m, err := Create(t.Context(), CreateOptions{Path: filepath.Join(dir, "album"), Format: format, PieceLength: 32 << 10})
 	if err != nil {
 		t.Fatal(err)
