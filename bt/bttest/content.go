@@ -105,3 +105,6 @@ func simpleTorrent(name string, data []byte, pieceLength int) []byte {
 		"length": len(data), "name": name, "piece length": pieceLength, "pieces": pieces,
 	}})
 }
+
+// Bencode is the bencoding of a string.
+func Bencode(s string) []byte { return wire.Bencode(s) }

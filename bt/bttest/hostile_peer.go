@@ -107,6 +107,17 @@ func (p *HostilePeer) dial(ctx context.Context, addr string, leech bool) error {
 // being withheld.
 func (p *HostilePeer) Struck() <-chan struct{} { return p.strikes() }
 
+// HangUp ends our side of all connections, so that an engine reads all that was sent before it sees the end.
+func (p *HostilePeer) HangUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.CloseWrite()
+		}
+	}
+}
+
 // Close ends all connections and waits for them; the listener is closed by the end of the test.
 func (p *HostilePeer) Close() {
 	p.mu.Lock()

@@ -80,7 +80,7 @@ func TestBehavioursAgainstSeed(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- p.DialLeech(ctx, seed.Addr) }()
 			waitStruck(t, p)
-			cancel()
+			p.HangUp()
 			if err := <-done; err != nil {
 				t.Error(err)
 			}

@@ -12,6 +12,8 @@ settings = {
     "enable_natpmp": False,
     "enable_outgoing_utp": False,
     "enable_incoming_utp": False,
+    "announce_to_all_trackers": True,
+    "announce_to_all_tiers": True,
     "allow_multiple_connections_per_ip": True,
     "in_enc_policy": 1,  # both plain and encrypted are taken
     "out_enc_policy": 2,  # plain is dialled
