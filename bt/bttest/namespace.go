@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"shoal/bt/bttest/internal/netns"
 )
 
 const insideVar = "SHOAL_BTTEST_NAMESPACE"
@@ -29,7 +31,7 @@ func Namespace(t *testing.T) bool {
 	needNamespaces(t)
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.count=1", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
 	cmd.Env = append(os.Environ(), insideVar+"="+t.Name())
-	cmd.SysProcAttr = newNetwork()
+	cmd.SysProcAttr = netns.SysProcAttr()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("in a network of its own: %v\n%s", err, out)
@@ -40,22 +42,10 @@ func Namespace(t *testing.T) bool {
 	return false
 }
 
-// newNetwork starts a process in a network namespace; who is not root needs a user namespace for it, in which some
-// programs cannot drop their rights.
-func newNetwork() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if os.Getuid() != 0 {
-		attr.Cloneflags |= syscall.CLONE_NEWUSER
-		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	return attr
-}
-
 func needNamespaces(t T) {
 	t.Helper()
 	cmd := exec.Command("ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1")
-	cmd.SysProcAttr = newNetwork()
+	cmd.SysProcAttr = netns.SysProcAttr()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		missing(t, "making a network namespace: %v %s", err, out)
 	}
@@ -73,7 +63,7 @@ func TwoHosts(t T) [2]Host {
 	t.Helper()
 	Need(t, "ip", "nsenter")
 	needNamespaces(t)
-	a := newHost(t, 1, newNetwork(), nil)
+	a := newHost(t, 1, netns.SysProcAttr(), nil)
 	// Two networks can be joined by one who owns both: the second is made inside the user namespace of the first.
 	b := newHost(t, 2, nil, a.enter())
 	a.run(t, "ip", "link", "add", "net0", "type", "veth", "peer", "name", "net0", "netns", strconv.Itoa(b.pid))
