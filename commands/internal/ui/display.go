@@ -146,6 +146,9 @@ func (d *Display) writeJSON(event string, p bt.Progress, e *bt.Event) {
 		seconds := int64(p.ETA.Round(time.Second) / time.Second)
 		line.ETA = &seconds
 	}
+	if e != nil && e.InfoHash != "" {
+		line.InfoHash = e.InfoHash
+	}
 	switch {
 	case e == nil:
 	case e.Kind == "file":
