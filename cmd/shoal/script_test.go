@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"seed":    seedCmd,
 			"idle":    idleCmd,
+			"port":    portCmd,
 			"torrent": torrentCmd,
 			"status":  statusCmd,
 			"code":    codeCmd,

@@ -114,6 +114,16 @@ func startPeer(ts *testscript.TestScript, source string, port int, ready <-chan 
 	}
 }
 
+// portCmd is "port": it sets PORT to one that nobody listens on.
+func portCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: port")
+	}
+	port, err := freePort()
+	ts.Check(err)
+	ts.Setenv("PORT", strconv.Itoa(port))
+}
+
 func freePort() (int, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
