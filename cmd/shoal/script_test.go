@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"code":    codeCmd,
 			"httpd":   httpdCmd,
 			"tracker": trackerCmd,
+			"tour":    tourCmd,
 		},
 	})
 }
