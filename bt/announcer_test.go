@@ -80,13 +80,12 @@ func TestAnnouncerInterval(t *testing.T) {
 
 	// Need makes it announce again early, but not before the least interval.
 	early := bttest.NewTracker(t)
+	early.AddPeer(testHash, netip.MustParseAddrPort("127.0.0.1:7002"))
 	start := time.Now()
-	a, _, stop := startAnnouncer(t, announcerConfig{Tiers: [][]string{{early.HTTP}}, Floor: time.Millisecond, Early: 100 * time.Millisecond})
-	early.Wait(t, func(got []bttest.Announce) bool { return len(got) == 1 })
-	for len(early.Wait(t, func([]bttest.Announce) bool { return true })) < 2 {
-		a.needPeers()
-		time.Sleep(time.Millisecond)
-	}
+	a, peers, stop := startAnnouncer(t, announcerConfig{Tiers: [][]string{{early.HTTP}}, Floor: time.Millisecond, Early: 100 * time.Millisecond})
+	receive(t, peers)
+	a.needPeers()
+	early.Wait(t, func(got []bttest.Announce) bool { return len(got) == 2 })
 	if waited := time.Since(start); waited < 100*time.Millisecond {
 		t.Errorf("announced again after %v", waited)
 	}

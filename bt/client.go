@@ -59,6 +59,10 @@ func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = defaultUserAgent
 	}
+	if cfg.UPnP && (cfg.Interface != "" || cfg.Proxy != "") {
+		return nil, errorf(Usage, "port mapping would not keep to the interface or proxy").withHint("leave --upnp out")
+	}
+	cfg.LPD = cfg.LPD || cfg.LANOnly
 	log := cfg.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -162,7 +166,8 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 	cfg := torrent.NewDefaultClientConfig()
 	cfg.DisableTCP, cfg.DisableUTP, cfg.NoDHT = true, true, true // sockets are ours, see transport
 	cfg.DisableTrackers, cfg.PeriodicallyAnnounceTorrentsToDht = true, false
-	cfg.NoDefaultPortForwarding, cfg.DisableWebtorrent = true, true
+	cfg.NoDefaultPortForwarding = !c.cfg.UPnP || c.cfg.LANOnly
+	cfg.DisableWebtorrent = true
 	cfg.DefaultStorage = noStorage{}
 	cfg.ListenPort = 0
 	cfg.DisablePEX = c.cfg.NoPEX

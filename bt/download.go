@@ -172,6 +172,9 @@ func (d *download) fetch(ctx context.Context) error {
 		if err := d.waitComplete(ctx); err != nil {
 			return err
 		}
+		if d.swarm.trackers != nil {
+			d.swarm.trackers.completed()
+		}
 	}
 	if err := d.files.Flush(); err != nil {
 		return err

@@ -89,10 +89,13 @@ func (w *swarm) leavePublic() {
 
 // tiers are the trackers to use: those the caller adds, then the torrent's own unless they are off.
 func (w *swarm) tiers(opts joinOptions) (tiers [][]string) {
+	if w.c.cfg.LANOnly {
+		return nil
+	}
 	for _, t := range opts.Trackers {
 		tiers = append(tiers, []string{t})
 	}
-	if w.c.cfg.NoTrackers || w.c.cfg.LANOnly {
+	if w.c.cfg.NoTrackers {
 		return tiers
 	}
 	if opts.Metainfo != nil {

@@ -76,9 +76,9 @@ func (c *Client) join(ctx context.Context, opts joinOptions) (*swarm, error) {
 	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	w.public, w.leave = context.WithCancel(w.ctx)
 	w.book = newPeerBook(w, opts)
+	w.findPeers(opts)
 	w.wg.Go(w.book.run)
 	w.wg.Go(w.watch)
-	w.findPeers(opts)
 	return w, nil
 }
 

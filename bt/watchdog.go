@@ -25,6 +25,9 @@ func (w *swarm) watch() {
 			if w.missing() == 0 || s.peers == 0 {
 				since = now
 			}
+			if s.peers == 0 && w.trackers != nil && w.missing() > 0 {
+				w.trackers.needPeers()
+			}
 			if now.Sub(since) < wait {
 				continue
 			}

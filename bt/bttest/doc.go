@@ -10,8 +10,11 @@
 package bttest
 
 import (
+	"context"
 	"os"
 	"os/exec"
+
+	"shoal/bt/bttest/internal/libtorrent"
 )
 
 // T is what this package needs of a test: a testing.TB, or a script's environment dressed as one.
@@ -21,11 +24,12 @@ type T interface {
 	Fatalf(format string, args ...any)
 	Skipf(format string, args ...any)
 	Cleanup(func())
+	Context() context.Context
 	TempDir() string
 }
 
-// Python is the interpreter that has Debian's libtorrent; the first python3 of PATH may be another one.
-const Python = "/usr/bin/python3"
+// Python is the interpreter that has Debian's libtorrent.
+const Python = libtorrent.Python
 
 // Need skips the test unless every program is installed; with SHOAL_REQUIRE_PEERS=1 in the environment, where a skip
 // would hide that nothing was tested, it fails. The name "libtorrent" stands for its Python module.
@@ -40,7 +44,7 @@ func Need(t T, programs ...string) {
 
 func find(name string) error {
 	if name == "libtorrent" {
-		return exec.Command(Python, "-I", "-c", "import libtorrent").Run()
+		return libtorrent.Available()
 	}
 	_, err := exec.LookPath(name)
 	return err

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/bits"
 	"path/filepath"
+
+	"shoal/bt/bttest/internal/libtorrent"
 )
 
 // Formats of torrents, for MakeOptions.
@@ -52,7 +54,8 @@ func MakeTorrent(t T, maker, path string, o MakeOptions) string {
 		}
 		runTool(t, maker, append(args, path)...)
 	case "libtorrent":
-		runTool(t, Python, "-I", "-c", libtorrentScript, "make", o.Format, fmt.Sprint(o.PieceLength), o.Announce, out, path)
+		cmd := libtorrent.Command("make", o.Format, fmt.Sprint(o.PieceLength), o.Announce, out, path)
+		runTool(t, cmd.Path, cmd.Args[1:]...)
 	default:
 		t.Fatalf("no maker %q", maker)
 	}

@@ -2,9 +2,7 @@ package bttest
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 
 	"shoal/bt/bttest/internal/wire"
@@ -30,15 +28,4 @@ func compactList(t T, peers ...string) []byte {
 		b = binary.BigEndian.AppendUint16(b, addr.Port())
 	}
 	return b
-}
-
-// serve starts an HTTP server on loopback and returns its URL, without a slash at the end.
-func serve(t T, h http.HandlerFunc) string {
-	t.Helper()
-	s := httptest.NewServer(h)
-	t.Cleanup(func() {
-		s.CloseClientConnections() // a hostile handler may hold its client for ever
-		s.Close()
-	})
-	return fmt.Sprint(s.URL)
 }

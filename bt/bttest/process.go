@@ -34,13 +34,18 @@ type Process struct {
 // the test has failed.
 func Start(t T, name string, args ...string) *Process {
 	t.Helper()
-	p := &Process{cmd: exec.Command(name, args...), done: make(chan struct{}), more: make(chan struct{})}
+	return startCmd(t, exec.Command(name, args...))
+}
+
+func startCmd(t T, cmd *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{cmd: cmd, done: make(chan struct{}), more: make(chan struct{})}
 	// A test binary that crashes runs no cleanups: the kernel then ends what it left.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	out, w := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = w, w
 	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("starting %s: %v", name, err)
+		t.Fatalf("starting %s: %v", cmd.Path, err)
 	}
 	read := make(chan struct{})
 	go func() { defer close(read); p.read(out) }()
@@ -53,7 +58,7 @@ func Start(t T, name string, args ...string) *Process {
 	t.Cleanup(func() {
 		p.Kill()
 		if f, ok := t.(interface{ Failed() bool }); ok && f.Failed() {
-			t.Logf("output of %s:\n%s", name, p.Output())
+			t.Logf("output of %s:\n%s", cmd.Path, p.Output())
 		}
 	})
 	return p

@@ -1,12 +1,10 @@
 package bttest
 
 import (
-	_ "embed"
 	"strings"
-)
 
-//go:embed testdata/peer.py
-var libtorrentScript string
+	"shoal/bt/bttest/internal/libtorrent"
+)
 
 // SeedLibtorrent seeds with libtorrent, and returns when it has checked the data and accepts peers.
 func SeedLibtorrent(t T, source, dir string) *Client {
@@ -25,7 +23,7 @@ func LeechLibtorrent(t T, source, dir, peer string) *Client {
 func startLibtorrent(t T, args ...string) *Client {
 	t.Helper()
 	Need(t, "libtorrent")
-	c := &Client{Process: Start(t, Python, append([]string{"-I", "-u", "-c", libtorrentScript}, args...)...), Name: "libtorrent"}
+	c := &Client{Process: startCmd(t, libtorrent.Command(args...)), Name: "libtorrent"}
 	c.Addr = loopbackPort(strings.TrimSpace(c.WaitLine(t, "listening ")))
 	c.complete = func(t T) { c.WaitLine(t, "complete") }
 	return c

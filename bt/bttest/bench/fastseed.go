@@ -75,11 +75,12 @@ func (s *fastSeeder) serve(ctx context.Context, c net.Conn) {
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	err := s.talk(c)
-	if err != nil && !errors.Is(err, io.EOF) && ctx.Err() == nil {
+	if !errors.Is(err, io.EOF) && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "bench: fastseed:", c.RemoteAddr(), err)
 	}
 }
 
+// talk serves a peer until the connection ends, and says how it did.
 func (s *fastSeeder) talk(c net.Conn) error {
 	if _, err := c.Write(wire.NewHandshake(s.t.InfoHash, "-FS0001-fastseed0001", true).Append(nil)); err != nil {
 		return err

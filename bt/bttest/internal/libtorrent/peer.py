@@ -1,4 +1,4 @@
-# Drives libtorrent 2 for tests and benchmarks: "run SOURCE DIR PEER" or "make FORMAT PIECE_LENGTH ANNOUNCE OUT PATH".
+# Drives libtorrent 2 for tests and benchmarks: "run SOURCE DIR PEER,PEER [SETTING=VALUE]..." or "make FORMAT PIECE_LENGTH ANNOUNCE OUT PATH".
 import os
 import sys
 
@@ -12,6 +12,8 @@ settings = {
     "enable_natpmp": False,
     "enable_outgoing_utp": False,
     "enable_incoming_utp": False,
+    "announce_to_all_trackers": True,
+    "announce_to_all_tiers": True,
     "allow_multiple_connections_per_ip": True,
     "in_enc_policy": 1,  # both plain and encrypted are taken
     "out_enc_policy": 2,  # plain is dialled
@@ -37,8 +39,8 @@ def run(source, folder, peer):
     session = lt.session(settings)
     print("listening", session.listen_port())
     handle = session.add_torrent(params)
-    if peer:
-        host, port = peer.rsplit(":", 1)
+    for address in peer.split(",") if peer else []:
+        host, port = address.rsplit(":", 1)
         handle.connect_peer((host, int(port)))
     while True:
         session.wait_for_alert(60000)
