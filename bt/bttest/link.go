@@ -130,4 +130,3 @@ func (l *Link) carry(to, from net.Conn) {
 		}
 	}
 }
-

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -69,6 +70,7 @@ func trackerCmd(ts *testscript.TestScript, neg bool, args []string) {
 type scriptT struct{ ts *testscript.TestScript }
 
 func (t scriptT) Helper()                   {}
+func (t scriptT) Context() context.Context  { return context.Background() }
 func (t scriptT) Logf(f string, a ...any)   { t.ts.Logf(f, a...) }
 func (t scriptT) Fatalf(f string, a ...any) { t.ts.Fatalf(f, a...) }
 func (t scriptT) Skipf(f string, a ...any)  { t.ts.Fatalf("a script cannot skip: "+f, a...) }
