@@ -33,7 +33,7 @@ func runDiscard(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
+	began := make([]time.Time, *conns)
 	g, gctx := errgroup.WithContext(ctx)
 	for i := range *conns {
 		g.Go(func() error {
@@ -44,13 +44,14 @@ func runDiscard(ctx context.Context, args []string) error {
 			defer c.Close()
 			defer context.AfterFunc(gctx, func() { c.Close() })()
 			d := &discarder{t: t, c: c, r: bufio.NewReaderSize(c, 256<<10), depth: *depth}
+			defer func() { began[i] = d.began }()
 			return d.run(fmt.Sprintf("-DI0001-discard%05d", i))
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	seconds := time.Since(start).Seconds()
+	seconds := time.Since(slices.MinFunc(began, time.Time.Compare)).Seconds() // since the first was unchoked
 	bytes := t.Length * int64(*conns)
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{"bytes": bytes, "seconds": seconds, "mb_s": float64(bytes) / seconds / 1e6})
 }
@@ -79,6 +80,7 @@ type discarder struct {
 	r        *bufio.Reader
 	depth    int
 	choked   bool
+	began    time.Time    // when it was first unchoked
 	fast     bool         // the peer has the fast extension (BEP 6)
 	todo     []wire.Block // those to ask for (again), last first
 	asked    map[uint64]wire.Block
@@ -188,6 +190,9 @@ func (d *discarder) readOther() error {
 		}
 	case wire.Unchoke:
 		d.choked = false
+		if d.began.IsZero() {
+			d.began = time.Now()
+		}
 	case wire.Reject:
 		if b, ok := wire.ParseBlock(payload); ok {
 			delete(d.asked, key(b.Piece, b.Begin))

@@ -20,6 +20,7 @@ func runFastseed(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("fastseed", flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:0", "accept peers here")
 	dial := flags.String("dial", "", "dial these peers too, separated by commas, again and again until they answer")
+	from := flags.String("from", "127.0.0.1", "address to dial from")
 	file := flags.String("torrent", "payload.torrent", "a .torrent that bench make wrote")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -28,7 +29,7 @@ func runFastseed(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	s := &fastSeeder{t: t, pattern: newPattern()}
+	s := &fastSeeder{t: t, pattern: newPattern(), from: net.ParseIP(*from)}
 	l, err := net.Listen("tcp", *listen)
 	if err != nil {
 		return err
@@ -55,12 +56,13 @@ func runFastseed(ctx context.Context, args []string) error {
 type fastSeeder struct {
 	t       *wire.Torrent
 	pattern []byte
+	from    net.IP
 }
 
 // dial connects to a peer that may not be there yet, and serves it.
 func (s *fastSeeder) dial(ctx context.Context, addr string) {
 	for ctx.Err() == nil {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: s.from}}).DialContext(ctx, "tcp", addr)
 		if err == nil {
 			s.serve(ctx, c)
 		}

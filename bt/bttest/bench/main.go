@@ -21,6 +21,8 @@ var commands = []command{
 	{"make", "write a .torrent of patterned data, and the data if asked", runMake},
 	{"fastseed", "seed patterned data as fast as the kernel sends", runFastseed},
 	{"discard", "download everything from a peer and throw it away", runDiscard},
+	{"run", "measure shoal and other clients in turn", runRun},
+	{"once", "run a program and print seconds, processor seconds and resident bytes", runOnce},
 }
 
 func main() {

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"shoal/bt/bttest/internal/netns"
+)
+
+const insideVar = "SHOAL_BENCH_INSIDE"
+
+// congestion is the control that loopback is measured under: bbr, the default of some machines, stalls flows that the
+// application limits.
+const congestion = "reno"
+
+// A bench holds what all rows share.
+type bench struct {
+	shoal   string
+	clients []client
+	size    int64
+	runs    int
+	mem     string // folder on tmpfs
+	disk    string // folder on a disk
+	timeout time.Duration
+}
+
+// A row of the table: what one client does, once.
+type row struct {
+	name, about string
+	run         func(b *bench, ctx context.Context, c client) (usage, error)
+	bytes       func(b *bench) int64
+}
+
+func runRun(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	b := &bench{}
+	flags.StringVar(&b.shoal, "shoal", "", "the shoal to measure; without it only the others are")
+	size := sizeFlag(flags, "size", 2<<30, "bytes of the large torrent (K, M, G allowed)")
+	quick := flags.Bool("quick", false, "256 MiB and one run, unless told otherwise")
+	flags.IntVar(&b.runs, "runs", 3, "how often each is measured; the medians are shown")
+	names := flags.String("clients", "shoal,libtorrent,aria2", "in this order; there is also transmission, which is slow")
+	only := flags.String("rows", "", "only these, separated by commas: "+strings.Join(rowNames(), " "))
+	flags.StringVar(&b.mem, "tmpfs", "/dev/shm", "folder in memory")
+	flags.StringVar(&b.disk, "disk", os.TempDir(), "folder on a disk")
+	flags.DurationVar(&b.timeout, "timeout", 2*time.Minute, "of one measurement")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if os.Getenv(insideVar) == "" {
+		return inNamespace(ctx)
+	}
+	b.size = *size
+	if *quick {
+		given := map[string]bool{}
+		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+		if !given["size"] {
+			b.size = 256 << 20
+		}
+		if !given["runs"] {
+			b.runs = 1
+		}
+	}
+	b.clients = installed(b.shoal, strings.Split(*names, ","))
+	return b.all(ctx, *only)
+}
+
+// inNamespace runs the same command again in a network that has only lo, where nothing else disturbs or is disturbed.
+func inNamespace(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Env = append(os.Environ(), insideVar+"=1")
+	cmd.SysProcAttr = netns.SysProcAttr()
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+func (b *bench) all(ctx context.Context, only string) error {
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Errorf("bringing lo up: %v %s", err, out)
+	}
+	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_congestion_control", []byte(congestion), 0); err != nil {
+		return fmt.Errorf("choosing %s: %w", congestion, err)
+	}
+	for _, dir := range []*string{&b.mem, &b.disk} {
+		made, err := os.MkdirTemp(*dir, "shoal-bench-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(made)
+		*dir = made
+	}
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	fmt.Printf("%s, %d cores, %s, %s, %d MiB, medians of %d; the ratio is shoal's speed to theirs\n", kernel(), runtime.NumCPU(), runtime.Version(), congestion, b.size>>20, b.runs)
+	for _, r := range rows {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if only == "" || slices.Contains(strings.Split(only, ","), r.name) {
+			b.row(ctx, r)
+		}
+	}
+	return nil
+}
+
+func kernel() string {
+	b, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return "Linux " + strings.TrimSpace(string(b))
+}
+
+// prepare writes the torrents, and touches the memory that the rows will use, which a virtual machine may not have yet.
+func (b *bench) prepare() error {
+	for name, size := range map[string]int64{"large": b.size, "small": smallSize, "part": b.partSize()} {
+		path := b.torrent(name)
+		if err := os.WriteFile(path, makeTorrent("payload", size, pieceLength(size)), 0o644); err != nil {
+			return err
+		}
+	}
+	touch := filepath.Join(b.mem, "touch")
+	return errors.Join(writePattern(touch, 2*b.size), os.Remove(touch))
+}
+
+const smallSize = 64 << 20
+
+func (b *bench) partSize() int64 { return min(256<<20, b.size) }
+
+func pieceLength(size int64) int64 {
+	if size >= 1<<30 {
+		return 1 << 20
+	}
+	return 256 << 10
+}
+
+func (b *bench) torrent(name string) string { return filepath.Join(b.mem, name+".torrent") }
+
+// row measures one row: the clients in turn, again and again, so that what disturbs the machine disturbs all alike.
+func (b *bench) row(ctx context.Context, r row) {
+	fmt.Printf("\n%s: %s\n", r.name, r.about)
+	if r.run == nil {
+		b.startRow(ctx)
+		return
+	}
+	clients := b.clients
+	if r.name == "check" {
+		clients = append(clients[:len(clients):len(clients)], client{name: twoCores})
+	}
+	got := map[string][]usage{}
+	failed := map[string]int{}
+	for range b.runs {
+		for _, c := range clients {
+			ctx, cancel := context.WithTimeout(ctx, b.timeout)
+			u, err := r.run(b, ctx, c)
+			cancel()
+			switch {
+			case errors.Is(err, errNotIts):
+			case err != nil:
+				failed[c.name]++
+				fmt.Fprintf(os.Stderr, "bench: %s: %s: %v\n", r.name, c.name, err)
+			default:
+				got[c.name] = append(got[c.name], u)
+			}
+		}
+	}
+	var bytes int64
+	if r.bytes != nil {
+		bytes = r.bytes(b)
+	}
+	printRow(clients, got, failed, bytes)
+}
+
+func printRow(clients []client, got map[string][]usage, failed map[string]int, bytes int64) {
+	fmt.Printf("  %-14s %9s %8s %10s %8s %11s %7s %s\n", "", "seconds", "MB/s", "cpu-s/GiB", "RSS MB", "private MB", "ratio", "failed")
+	ours := median(got["shoal"]).seconds
+	for _, c := range clients {
+		if len(got[c.name]) == 0 && failed[c.name] == 0 {
+			continue
+		}
+		u := median(got[c.name])
+		speed, cpu, ratio := "-", fmt.Sprintf("%.3f s", u.cpu), "-"
+		if bytes > 0 && u.seconds > 0 {
+			speed = fmt.Sprintf("%.0f", float64(bytes)/u.seconds/1e6)
+			cpu = fmt.Sprintf("%.2f", u.cpu/(float64(bytes)/(1<<30)))
+		}
+		if ours > 0 && u.seconds > 0 {
+			ratio = fmt.Sprintf("%.2f", u.seconds/ours)
+		}
+		fmt.Printf("  %-14s %9.4f %8s %10s %8.1f %11.1f %7s %d\n", c.name, u.seconds, speed, cpu, float64(u.rss)/1e6, float64(u.private)/1e6, ratio, failed[c.name])
+	}
+}
+
+// median takes the median of each figure by itself.
+func median(all []usage) usage {
+	if len(all) == 0 {
+		return usage{}
+	}
+	of := func(get func(usage) float64) float64 {
+		v := make([]float64, len(all))
+		for i, u := range all {
+			v[i] = get(u)
+		}
+		slices.Sort(v)
+		return v[len(v)/2]
+	}
+	return usage{
+		seconds: of(func(u usage) float64 { return u.seconds }), cpu: of(func(u usage) float64 { return u.cpu }),
+		rss: int64(of(func(u usage) float64 { return float64(u.rss) })), private: int64(of(func(u usage) float64 { return float64(u.private) })),
+	}
+}
