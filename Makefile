@@ -79,5 +79,6 @@ crash:
 big:
 	SHOAL_BIG=1 $(GO) test -count=1 -timeout 60m -run 'Big' $(PACKAGES)
 
+# Runs shoal and the other installed clients in turn, and prints ratios.
 bench: build
-	$(GO) test -count=1 -timeout 60m -run '^$$' -bench . -benchtime 1x ./bt/...
+	$(GO) run ./bt/bttest/bench run -shoal $(CURDIR)/build/shoal $(BENCHFLAGS)

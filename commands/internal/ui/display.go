@@ -66,16 +66,16 @@ func (d *Display) Update(id string, p bt.Progress) {
 func (d *Display) Event(id string, e bt.Event) {
 	d.out.mu.Lock()
 	defer d.out.mu.Unlock()
-	p := d.job(id).Progress
+	j := d.job(id)
 	switch d.out.mode {
 	case "bar", "plain":
 		if e.Kind == "stalled" {
 			d.out.erase()
-			fmt.Fprintf(d.out.err, "%s: stalled: nothing came for a while, still trying\n", shorten(Quote(title(p)), 40))
+			fmt.Fprintln(d.out.err, named(j, "stalled: nothing came for a while, still trying"))
 			d.out.redraw()
 		}
 	case "json":
-		d.writeJSON(e.Kind, p, &e)
+		d.writeJSON(e.Kind, j.Progress, &e)
 	}
 }
 

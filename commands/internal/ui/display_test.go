@@ -101,6 +101,15 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+func TestPlainLinesFit(t *testing.T) {
+	p := running
+	p.Name = strings.Repeat("long \x1b", 20)
+	want := `long \x1blong \… \x1blong \x1b: 26% 120/456 MiB, 12.3 MiB/s, 5 peers, ETA 1m30s`
+	if got := plainLine(&job{Progress: p}); got != want || uniseg.StringWidth(got) > 79 {
+		t.Errorf("got %q, %d columns", got, uniseg.StringWidth(got))
+	}
+}
+
 func TestBarStaysWhole(t *testing.T) {
 	o, errw, _ := display("bar")
 	d := o.NewDisplay()

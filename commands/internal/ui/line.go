@@ -45,12 +45,17 @@ func barLine(j *job, width int) string {
 
 // plainLine is a download in a line of a log.
 func plainLine(j *job) string {
-	p := j.Progress
-	line := shorten(Quote(title(p)), 40) + ": "
-	if hasBar(p) {
-		line += fmt.Sprintf("%d%% ", percent(p))
+	said := numbers(j, ", ")
+	if hasBar(j.Progress) {
+		said = fmt.Sprintf("%d%% ", percent(j.Progress)) + said
 	}
-	return line + numbers(j, ", ")
+	return named(j, said)
+}
+
+// named puts the name of a download before what is said of it, in a line that an 80-column terminal need not break.
+func named(j *job, said string) string {
+	room := max(nameLeast, 79-len(": ")-uniseg.StringWidth(said))
+	return shorten(Quote(title(j.Progress)), min(40, room)) + ": " + said
 }
 
 // numbers is what there is to say about a phase.
