@@ -3,8 +3,11 @@
 export CGO_ENABLED = 0
 PREFIX    ?= /usr/local
 FUZZTIME  ?= 60s
+CHECKS    ?= 20000
+KILLS     ?= 20
 GO        ?= go
 PACKAGES   = ./...
+ENGINES    = $(patsubst %,./%/...,$(wildcard bt share annex))
 # The module that stands in for go-utp is one of its own: ./... does not reach it.
 GOUTP      = bt/internal/goutp
 # What the tests talk to.
@@ -34,7 +37,7 @@ test:
 	$(GO) test $(TESTFLAGS) $(PACKAGES)
 
 race:
-	CGO_ENABLED=1 $(GO) test -race -short ./bt/...
+	CGO_ENABLED=1 $(GO) test -race -short $(ENGINES)
 
 check: generated
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt: $$files"; exit 1; }
@@ -55,8 +58,9 @@ docs:
 	SOURCE_DATE_EPOCH=$(EPOCH) $(GO) run ./commands/internal/docgen .
 
 # What follows runs in full what the tests sample.
+# Properties of the storage, with many more random histories; a failure prints its seed.
 soak:
-	SHOAL_SOAK=1 $(GO) test -count=1 -timeout 60m -run 'Soak' $(PACKAGES)
+	$(GO) test -count=1 -timeout 60m -run 'NeverBelieve' ./bt -rapid.checks=$(CHECKS)
 
 fuzz:
 	@for package in $$($(GO) list $(PACKAGES)); do \
@@ -66,11 +70,15 @@ fuzz:
 		done; \
 	done
 
+# Processes killed at each step of the storage, and at moments of chance.
 crash:
-	SHOAL_CRASH=1 $(GO) test -count=1 -timeout 30m -run 'Crash' $(PACKAGES)
+	$(GO) test -count=1 -timeout 30m -run 'Kill|Crash' ./bt
+	$(GO) test -count=$(KILLS) -timeout 30m -run 'TestScripts/interrupt' ./cmd/shoal
 
+# Torrents of gigabytes; it wants 6 GiB of TMPDIR.
 big:
 	SHOAL_BIG=1 $(GO) test -count=1 -timeout 60m -run 'Big' $(PACKAGES)
 
+# Runs shoal and the other installed clients in turn, and prints ratios.
 bench: build
-	$(GO) test -count=1 -timeout 60m -run '^$$' -bench . -benchtime 1x ./bt/...
+	$(GO) run ./bt/bttest/bench run -shoal $(CURDIR)/build/shoal $(BENCHFLAGS)

@@ -71,6 +71,9 @@ func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Proxy != "" {
+		log.Info("a proxy carries TCP alone: DHT, local discovery, uTP and UDP trackers are off")
+	}
 	c := &Client{
 		cfg: cfg, log: log, net: tr, policy: newPolicy(cfg),
 		up:   rate.NewLimiter(rate.Inf, limiterBurst),

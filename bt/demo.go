@@ -11,7 +11,7 @@ import (
 
 // DemoOptions say where the demonstration works.
 type DemoOptions struct {
-	Dir      string // an empty folder
+	Dir      string // for album.torrent, seed/album and got/album; they may be there from the last time
 	Progress func(Progress)
 	Step     func(string) // told what happens, a sentence a step
 }
@@ -39,6 +39,9 @@ func Demo(ctx context.Context, opts DemoOptions) (*DemoResult, error) {
 	}
 	m, err := Create(ctx, CreateOptions{Path: filepath.Join(src, "album")})
 	if err != nil {
+		return nil, err
+	}
+	if err := saveMetainfo(m, filepath.Join(opts.Dir, "album.torrent")); err != nil {
 		return nil, err
 	}
 	step(fmt.Sprintf("created a torrent of %d files, %d bytes, infohash %s", len(m.Files), m.Length, m.InfoHash))

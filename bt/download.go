@@ -235,6 +235,7 @@ func (d *download) names() (name, infohash string) {
 
 func (d *download) event(e Event) {
 	if d.opts.Event != nil {
+		_, e.InfoHash = d.names()
 		d.opts.Event(e)
 	}
 }

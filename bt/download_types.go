@@ -61,9 +61,10 @@ type Progress struct {
 
 // An Event of a running download: Kind is "metadata", "file", "stalled" or "done".
 type Event struct {
-	Kind string
-	Name string // of the torrent, or path of the file
-	Size int64
+	Kind     string
+	InfoHash string // v1, or v2 for a v2-only torrent
+	Name     string // of the torrent, or path of the file
+	Size     int64
 }
 
 // A DownloadResult says what is now where.

@@ -48,7 +48,7 @@ func newSample(t testing.TB, pieceLength int64, files ...string) sample {
 		m.hashes = append(m.hashes, sum[:]...)
 		m.NumPieces++
 	}
-	m.InfoHash = sha1.Sum(m.hashes)
+	m.InfoHash, m.space = sha1.Sum(m.hashes), int64(len(data))
 	return sample{m, data}
 }
 

@@ -131,7 +131,8 @@ func (w *swarm) fetchMetadata(ctx context.Context, timeout time.Duration, report
 		switch {
 		case errors.Is(err, errTick):
 		case errors.Is(err, errLate) && seen:
-			return nil, errorf(NoMetadata, "no peer sent the metadata within %v", timeout)
+			return nil, errorf(NoMetadata, "no peer sent the metadata within %v", timeout).
+				withHint("those found know no more than the hash: another --peer or --tracker may help")
 		case errors.Is(err, errLate):
 			return nil, errorf(NoPeers, "found no peer within %v", timeout).withHint(w.noPeersHint())
 		default:

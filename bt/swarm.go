@@ -67,7 +67,7 @@ func (c *Client) join(ctx context.Context, opts joinOptions) (*swarm, error) {
 	if opts.Storage != nil {
 		w.use(opts.Storage)
 	}
-	if err := w.add(opts); err != nil {
+	if err := w.add(ctx, opts); err != nil {
 		return nil, err
 	}
 	if opts.Storage != nil {
@@ -82,8 +82,8 @@ func (c *Client) join(ctx context.Context, opts joinOptions) (*swarm, error) {
 	return w, nil
 }
 
-// add gives the torrent to the library.
-func (w *swarm) add(opts joinOptions) (err error) {
+// add gives the torrent to the library. It waits for its turn when the session has the torrent already.
+func (w *swarm) add(ctx context.Context, opts joinOptions) (err error) {
 	var lo torrent.AddTorrentOpts
 	var v2 InfoHashV2
 	switch m, g := opts.Metainfo, opts.Magnet; {
@@ -107,8 +107,13 @@ func (w *swarm) add(opts joinOptions) (err error) {
 		}
 	}()
 	lt, isNew := w.sess.lib.AddTorrentOpt(lo)
-	if !isNew {
-		return errorf(Busy, "the torrent %s is already in this session", lt.InfoHash())
+	for ; !isNew; lt, isNew = w.sess.lib.AddTorrentOpt(lo) {
+		// Another download of this session has the torrent, for another place: it comes first.
+		select {
+		case <-lt.Closed():
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	w.lib = lt
 	lt.SetOnWriteChunkError(w.fail)

@@ -1,11 +1,14 @@
 package commands
 
 import (
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,16 +67,20 @@ func TestFlagsAreSpecified(t *testing.T) {
 	}
 }
 
-// TestFieldsAreDocumented checks that each field of each result is in docs/json.md.
+// TestFieldsAreDocumented checks that docs/json.md has each field of each result in its section.
 func TestFieldsAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../docs/json.md")
-	if err != nil {
-		t.Fatal(err)
+	sections := map[string]string{}
+	for section := range strings.SplitSeq(textOf(t, "../docs", "json.md"), "\n## ") {
+		title, text, _ := strings.Cut(section, "\n")
+		sections[title] = text
 	}
-	for _, doc := range []any{downloadDoc{}, metainfoDoc{}, versionInfo{}, errorDoc{}, bt.DemoResult{}, bt.TrackerStatus{}} {
+	for title, doc := range map[string]any{
+		"Errors": errorDoc{}, "download": downloadDoc{}, "metainfo, and download --list": metainfoDoc{},
+		"demo": bt.DemoResult{}, "version": versionInfo{},
+	} {
 		for name := range fieldNames(reflect.TypeOf(doc)) {
-			if !strings.Contains(string(text), "`"+name+"`") {
-				t.Errorf("docs/json.md does not explain %s of %T", name, doc)
+			if !strings.Contains(sections[title], "`"+name+"`") {
+				t.Errorf("docs/json.md does not explain %s in its section %q", name, title)
 			}
 		}
 	}
@@ -110,12 +117,50 @@ func TestCommandsHaveExamples(t *testing.T) {
 	}
 }
 
-// TestCodesAreDocumented checks that the table of statuses holds each code.
-func TestCodesAreDocumented(t *testing.T) {
+// unused are codes of commands that are yet to come.
+var unused = []bt.Code{bt.Damaged}
+
+// TestCodesAreSpecified checks that the table of statuses in docs/json.md holds each code, and that a script shows a
+// command which ends with it: "status N" of a command that writes JSON, and "code CODE" of its result.
+func TestCodesAreSpecified(t *testing.T) {
+	all := maps.Clone(statuses)
+	all[bt.Failed] = 1
 	text := textOf(t, "../docs", "json.md")
-	for code := range statuses {
-		if !strings.Contains(text, "`"+string(code)+"`") {
-			t.Errorf("docs/json.md does not explain the code %s", code)
+	for code, status := range all {
+		row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| %d \\|[^|]*`%s`", status, code))
+		if !row.MatchString(text) {
+			t.Errorf("docs/json.md does not explain the code %s of status %d", code, status)
 		}
 	}
+	if !regexp.MustCompile("(?m)^\\| 130, 143 \\| `interrupted`").MatchString(text) {
+		t.Error("docs/json.md does not explain the code interrupted")
+	}
+	shown := shownPairs(textOf(t, "../testdata/script", ".txtar"))
+	for code, status := range all {
+		if !shown[fmt.Sprint(status, " ", code)] && !slices.Contains(unused, code) {
+			t.Errorf("no script shows the status %d with the code %s", status, code)
+		}
+	}
+	for _, pair := range []string{"130 interrupted", "143 interrupted"} {
+		if !shown[pair] {
+			t.Errorf("no script shows %s", pair)
+		}
+	}
+}
+
+// shownPairs are the statuses and codes that scripts show together, as "STATUS CODE".
+func shownPairs(scripts string) map[string]bool {
+	shown, status := map[string]bool{}, ""
+	for line := range strings.Lines(scripts) {
+		words := append(strings.Fields(line), "", "")
+		switch words[0] {
+		case "status":
+			status = words[1]
+		case "exec":
+			status = "0"
+		case "code":
+			shown[status+" "+words[1]] = true
+		}
+	}
+	return shown
 }

@@ -2,8 +2,10 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +30,13 @@ func newDemoCmd(g *globals) *cobra.Command {
 	return cmd
 }
 
-func runDemo(ctx context.Context, out *ui.Output, dir string) error {
+func runDemo(ctx context.Context, out *ui.Output, dir string) (err error) {
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "shoal-demo-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
 	display := out.NewDisplay()
 	defer display.Close()
 	res, err := bt.Demo(ctx, bt.DemoOptions{

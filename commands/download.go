@@ -121,7 +121,7 @@ func writeDownload(w io.Writer, r *bt.DownloadResult) error {
 		where = resultPath(r, r.Files[0])
 	}
 	_, err := fmt.Fprintf(w, "%s: %s, %s in %s\n", ui.Quote(where), ui.Count(len(r.Files), "file"), ui.Size(r.Bytes),
-		ui.Duration(time.Duration(r.Seconds*float64(time.Second))))
+		ui.Took(time.Duration(r.Seconds*float64(time.Second))))
 	return err
 }
 

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"shoal/bt"
 )
@@ -65,6 +67,9 @@ func (b *batch) checkDigest(ctx context.Context, res *bt.DownloadResult, sum has
 	return nil
 }
 
+// hookDelay is how long a command of the user may take to end once it was asked to.
+const hookDelay = 5 * time.Second
+
 // runHook runs the command of --on-done in a shell. What it prints goes to log: standard output is the result.
 func runHook(ctx context.Context, log io.Writer, command string, res *bt.DownloadResult) (err error) {
 	list, err := writeFileList(res)
@@ -81,6 +86,8 @@ func runHook(ctx context.Context, log io.Writer, command string, res *bt.Downloa
 		infohash = res.InfoHashV2
 	}
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = hookDelay // also for those who live on with our pipe in their hands
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(),
 		"SHOAL_DONE_NAME="+res.Name, "SHOAL_DONE_DIR="+dir, "SHOAL_DONE_INFOHASH="+infohash, "SHOAL_DONE_FILES="+list)

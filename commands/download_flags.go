@@ -66,7 +66,7 @@ func (o *downloadOptions) register(fs *pflag.FlagSet) {
 	fs.Var(&o.seedTime, "seed-time", "seed afterwards, for `DUR`")
 	fs.BoolVar(&o.sequential, "sequential", false, "fetch pieces in order")
 	fs.BoolVar(&o.check, "check", false, "hash again what is on disk, and fetch what is bad")
-	fs.BoolVarP(&o.force, "force", "f", false, "overwrite files that differ")
+	fs.BoolVarP(&o.force, "force", "f", false, "overwrite files that differ; write to a terminal with -o -")
 	fs.Var(&o.timeout, "timeout", "give up after `DUR`")
 	o.metadataTimeout = durationValue(defaultMetadataTimeout)
 	fs.Var(&o.metadataTimeout, "metadata-timeout", "give up when no peer tells what the torrent holds within `DUR`")
@@ -96,6 +96,8 @@ func (o *downloadOptions) checkFlags(g *globals) error {
 		return usageErrorf("what goes to standard output is not kept, so it cannot be seeded")
 	case stream && (o.metadataOnly || o.list):
 		return usageErrorf("with -o - there must be data to write")
+	case stream && !o.force && g.output().OnTerminal():
+		return onTerminal("-o -")
 	case o.tar && o.expect != "":
 		return usageErrorf("--expect is the digest of a file, not of a tar archive")
 	case o.strip < 0:
@@ -116,6 +118,12 @@ func (o *downloadOptions) checkFlags(g *globals) error {
 	}
 	o.expect = strings.ToLower(digest)
 	return nil
+}
+
+// onTerminal is the error for a flag that would write raw bytes to a terminal.
+func onTerminal(flag string) error {
+	return withHint(usageErrorf("%s would write to a terminal what is not meant for one", flag),
+		"send it to a file or a program, or insist with --force")
 }
 
 // seeding reports whether to seed afterwards.

@@ -55,6 +55,12 @@ type errorDoc struct {
 	Error failure `json:"error"`
 }
 
+// advice is the hint for errors that bring none of their own.
+var advice = map[bt.Code]string{
+	bt.NoSpace:    "free some space: the same command goes on from there",
+	bt.Permission: "you need the right to write there; another folder may do",
+}
+
 // failureOf classes an error.
 func failureOf(ctx context.Context, err error) failure {
 	if err == nil {
@@ -68,6 +74,9 @@ func failureOf(ctx context.Context, err error) failure {
 	var hinter interface{ Hint() string }
 	if errors.As(err, &hinter) {
 		f.Hint = hinter.Hint()
+	}
+	if f.Hint == "" {
+		f.Hint = advice[f.Code]
 	}
 	return f
 }

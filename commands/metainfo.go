@@ -50,7 +50,7 @@ func newMetainfoCmd(g *globals) *cobra.Command {
 	opts.networkOptions.register(fs)
 	opts.view.register(fs)
 	fs.StringVarP(&opts.save, "save", "O", "", "write the .torrent to `FILE`; - is standard output")
-	fs.BoolVarP(&opts.force, "force", "f", false, "overwrite a file that differs")
+	fs.BoolVarP(&opts.force, "force", "f", false, "overwrite a file that differs; write to a terminal with -O -")
 	opts.metadataTimeout = durationValue(defaultMetadataTimeout)
 	fs.Var(&opts.metadataTimeout, "metadata-timeout", "give up when no peer tells what the torrent holds within `DUR`")
 	fs.BoolVar(&opts.failFast, "fail-fast", false, "stop when one source fails")
@@ -82,6 +82,8 @@ func (o *metainfoOptions) sources(g *globals, args []string) ([]string, error) {
 		return nil, usageErrorf("--save is for a single source, and there are %d", len(args))
 	case o.save == "-" && (g.json || o.view.given()):
 		return nil, usageErrorf("--save - needs standard output for itself")
+	case o.save == "-" && !o.force && g.output().OnTerminal():
+		return nil, onTerminal("--save -")
 	}
 	return args, nil
 }

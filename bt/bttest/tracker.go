@@ -1,4 +1,3 @@
-// Package bttest has what tests of BitTorrent need on 127.0.0.1: real trackers and peers, made for nothing else.
 package bttest
 
 import (
@@ -11,7 +10,6 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -43,7 +41,7 @@ type Announce struct {
 }
 
 // NewTracker starts a tracker that stops with the test. Its interval is half an hour.
-func NewTracker(tb testing.TB) *Tracker {
+func NewTracker(tb T) *Tracker {
 	tb.Helper()
 	t := &Tracker{swarms: make(map[[20]byte]map[netip.AddrPort]int64), conns: make(map[uint64]bool), interval: 30 * time.Minute}
 	t.changed = sync.NewCond(&t.mu)
@@ -51,7 +49,7 @@ func NewTracker(tb testing.TB) *Tracker {
 	tb.Cleanup(srv.Close)
 	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
-		tb.Fatal(err)
+		tb.Fatalf("starting a tracker: %v", err)
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { t.serveUDP(pc) })
@@ -83,7 +81,7 @@ func (t *Tracker) AddPeer(infoHash [20]byte, p netip.AddrPort) {
 }
 
 // Wait returns what was announced so far as soon as ok likes it, and fails the test if that takes above 20 s.
-func (t *Tracker) Wait(tb testing.TB, ok func([]Announce) bool) []Announce {
+func (t *Tracker) Wait(tb T, ok func([]Announce) bool) []Announce {
 	tb.Helper()
 	late := false
 	timer := time.AfterFunc(20*time.Second, func() {

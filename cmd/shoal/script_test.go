@@ -14,9 +14,6 @@ import (
 
 var update = flag.Bool("update", false, "write the output that scripts expect")
 
-// engineReady says whether scripts that need the engine run.
-const engineReady = true
-
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"shoal": main})
 }
@@ -38,23 +35,30 @@ func TestScripts(t *testing.T) {
 				"HOME="+home, "TORRENTS="+torrents, "TERM=dumb",
 				// Nothing leaves the machine.
 				"SHOAL_NO_DHT=1", "SHOAL_LISTEN=127.0.0.1",
+				"NOBODY=127.0.0.1:1", // a peer that never answers
 			)
 			return os.Mkdir(home, 0o755)
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"seed":    seedCmd,
+			"idle":    idleCmd,
+			"port":    portCmd,
 			"torrent": torrentCmd,
 			"status":  statusCmd,
+			"code":    codeCmd,
+			"httpd":   httpdCmd,
+			"tracker": trackerCmd,
+			"tour":    tourCmd,
 		},
 	})
 }
 
-// condition knows [engine], and [peer:PROGRAM] for programs of other people, which may be absent except where
-// SHOAL_REQUIRE_PEERS is set.
+// condition knows [namespaces], where a script may mount what it likes in a namespace of its own, and [peer:PROGRAM]
+// for programs of other people, which may be absent except where SHOAL_REQUIRE_PEERS is set.
 func condition(cond string) (bool, error) {
-	if cond == "engine" {
-		return engineReady, nil
+	if cond == "namespaces" {
+		return exec.Command("unshare", "-rm", "true").Run() == nil, nil
 	}
 	program, ok := strings.CutPrefix(cond, "peer:")
 	if !ok {
@@ -72,7 +76,6 @@ func statusCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status N command [args]")
 	}
-	// In a shell, so that the output of the command is what stdout and stderr look at.
 	want := args[0]
 	err := ts.Exec(args[1], args[2:]...)
 	got := "0"

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -52,10 +53,39 @@ func seedCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("MAGNET", bt.MagnetOf(m, bt.MagnetOptions{Peers: []string{peer}}).String())
 }
 
+// idleCmd is "idle {FILE.torrent | INFOHASH}": until the script ends a peer on 127.0.0.1 talks about the torrent, of
+// which it has nothing: with an INFOHASH not even the info dictionary. It sets PEER.
+func idleCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: idle {FILE.torrent | INFOHASH}")
+	}
+	port, err := freePort()
+	ts.Check(err)
+	ts.Setenv("PEER", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	joined := make(chan struct{})
+	source := args[0]
+	if strings.HasSuffix(source, ".torrent") {
+		source = ts.MkAbs(source)
+	}
+	once := sync.OnceFunc(func() { close(joined) })
+	ts.Check(startPeer(ts, source, port, joined, bt.DownloadOptions{Dir: ts.MkAbs("idle-data"), Progress: func(p bt.Progress) {
+		if p.State != "checking" {
+			once()
+		}
+	}}))
+}
+
 // startSeed seeds what lies in dir, and returns when it is ready.
 func startSeed(ts *testscript.TestScript, torrent, dir string, port int) error {
+	ready := make(chan struct{})
+	return startPeer(ts, torrent, port, ready, bt.DownloadOptions{Dir: dir, Seed: true,
+		Done: func(*bt.DownloadResult) { close(ready) }})
+}
+
+// startPeer runs a download until the script ends, and returns when something comes from ready.
+func startPeer(ts *testscript.TestScript, source string, port int, ready <-chan struct{}, opts bt.DownloadOptions) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	ready, ended := make(chan struct{}), make(chan error, 1)
+	ended := make(chan error, 1)
 	client, err := bt.NewClient(ctx, bt.Config{Listen: "127.0.0.1", Port: port, NoDHT: true, NoTrackers: true})
 	if err != nil {
 		cancel()
@@ -66,14 +96,13 @@ func startSeed(ts *testscript.TestScript, torrent, dir string, port int) error {
 		<-ended
 		ts.Check(client.Close())
 	})
-	src, err := bt.ParseSource(torrent)
+	src, err := bt.ParseSource(source)
 	if err != nil {
 		ended <- err
 		return err
 	}
 	go func() {
-		_, err := client.Download(ctx, src, bt.DownloadOptions{Dir: dir, Seed: true,
-			Done: func(*bt.DownloadResult) { close(ready) }})
+		_, err := client.Download(ctx, src, opts)
 		ended <- err
 	}()
 	select {
@@ -81,8 +110,18 @@ func startSeed(ts *testscript.TestScript, torrent, dir string, port int) error {
 		return nil
 	case err := <-ended:
 		ended <- err
-		return fmt.Errorf("seeding %s: %w", torrent, err)
+		return fmt.Errorf("joining with %s: %w", source, err)
 	}
+}
+
+// portCmd is "port": it sets PORT to one that nobody listens on.
+func portCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: port")
+	}
+	port, err := freePort()
+	ts.Check(err)
+	ts.Setenv("PORT", strconv.Itoa(port))
 }
 
 func freePort() (int, error) {

@@ -22,7 +22,14 @@ type Display struct {
 // A job is a download as last seen.
 type job struct {
 	bt.Progress
-	said time.Time // when it was last mentioned in plain lines
+	began, last time.Time // of what is known about it
+	had         int64     // bytes that were there when it began
+	said        time.Time // when it was last mentioned in plain lines
+}
+
+// complete reports whether all data is there. (What is downloading has a known Total, which may be 0.)
+func (j *job) complete() bool {
+	return j.State == "downloading" && j.Done >= j.Total
 }
 
 // NewDisplay starts a display; Close ends it.
@@ -33,8 +40,12 @@ func (d *Display) Update(id string, p bt.Progress) {
 	d.out.mu.Lock()
 	defer d.out.mu.Unlock()
 	j := d.job(id)
-	changed := j.State != p.State
-	j.Progress = p
+	was, wasComplete := j.State, j.complete()
+	if p.State == "downloading" && was != p.State {
+		j.had = p.Done
+	}
+	j.Progress, j.last = p, d.out.now()
+	changed := was != p.State || wasComplete != j.complete()
 	if p.Name == "" && p.InfoHash == "" {
 		j.Name = id
 	}
@@ -42,9 +53,9 @@ func (d *Display) Update(id string, p bt.Progress) {
 	case "bar":
 		d.out.draw(barLine(d.sum(), d.out.width()-1))
 	case "plain":
-		if now := d.out.now(); changed || now.Sub(j.said) >= plainEvery {
-			j.said = now
-			fmt.Fprintln(d.out.err, plainLine(j.Progress))
+		if changed || j.last.Sub(j.said) >= plainEvery {
+			j.said = j.last
+			fmt.Fprintln(d.out.err, plainLine(j))
 		}
 	case "json":
 		d.writeJSON("progress", j.Progress, nil)
@@ -55,16 +66,16 @@ func (d *Display) Update(id string, p bt.Progress) {
 func (d *Display) Event(id string, e bt.Event) {
 	d.out.mu.Lock()
 	defer d.out.mu.Unlock()
-	p := d.job(id).Progress
+	j := d.job(id)
 	switch d.out.mode {
 	case "bar", "plain":
 		if e.Kind == "stalled" {
 			d.out.erase()
-			fmt.Fprintf(d.out.err, "%s: stalled: nothing came for a while, still trying\n", shorten(Quote(title(p)), 40))
+			fmt.Fprintln(d.out.err, named(j, "stalled: nothing came for a while, still trying"))
 			d.out.redraw()
 		}
 	case "json":
-		d.writeJSON(e.Kind, p, &e)
+		d.writeJSON(e.Kind, j.Progress, &e)
 	}
 }
 
@@ -78,19 +89,23 @@ func (d *Display) Close() {
 func (d *Display) job(id string) *job {
 	j := d.jobs[id]
 	if j == nil {
-		j = &job{Progress: bt.Progress{Name: id, ETA: -1}}
+		j = &job{Progress: bt.Progress{Name: id, ETA: -1}, began: d.out.now()}
 		d.jobs[id] = j
 	}
 	return j
 }
 
 // sum is all downloads as one.
-func (d *Display) sum() bt.Progress {
-	sum := bt.Progress{Name: fmt.Sprintf("%d downloads", len(d.jobs)), State: "seeding", ETA: -1}
+func (d *Display) sum() *job {
+	sum := &job{Progress: bt.Progress{Name: fmt.Sprintf("%d downloads", len(d.jobs)), State: "seeding", ETA: -1}, last: d.out.now()}
 	for _, j := range d.jobs {
 		if len(d.jobs) == 1 {
-			return j.Progress
+			return j
 		}
+		if sum.began.IsZero() || j.began.Before(sum.began) {
+			sum.began = j.began
+		}
+		sum.had += j.had
 		sum.Done += j.Done
 		sum.Total += j.Total
 		sum.Down += j.Down
@@ -145,6 +160,9 @@ func (d *Display) writeJSON(event string, p bt.Progress, e *bt.Event) {
 	if p.ETA >= 0 {
 		seconds := int64(p.ETA.Round(time.Second) / time.Second)
 		line.ETA = &seconds
+	}
+	if e != nil && e.InfoHash != "" {
+		line.InfoHash = e.InfoHash
 	}
 	switch {
 	case e == nil:

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var running = bt.Progress{State: "downloading", Name: "album.iso", InfoHash: "aa", Done: 120 * mib, Total: 456 * mib,
 	Down: 12.3 * mib, Up: 4096, Peers: 5, Seeds: 2, ETA: 90 * time.Second}
 
+var start = time.Unix(1e9, 0)
+
 func TestBarLine(t *testing.T) {
 	with := func(change func(*bt.Progress)) bt.Progress {
 		p := running
@@ -37,7 +39,7 @@ func TestBarLine(t *testing.T) {
 	}{
 		"downloading": {running, 79, "album.iso  26% |████              | 120/456 MiB  12.3 MiB/s  5 peers  ETA 1m30s"},
 		"start":       {with(func(p *bt.Progress) { p.Done, p.Down, p.ETA = 0, 0, -1 }), 79, "album.iso   0% |                            | 0/456 MiB  0 B/s  5 peers  ETA --"},
-		"end":         {with(func(p *bt.Progress) { p.Done, p.ETA = p.Total, 0 }), 79, "album.iso 100% |█████████████████████| 456/456 MiB  12.3 MiB/s  5 peers  ETA 0s"},
+		"end":         {with(func(p *bt.Progress) { p.Done, p.ETA = p.Total, 0 }), 79, "album.iso 100% |██████████████████████████████| 456 MiB in 1m30s  5.07 MiB/s"},
 		"almost":      {with(func(p *bt.Progress) { p.Done = p.Total - 1 }), 79, "album.iso  99% |█████████████████ | 456/456 MiB  12.3 MiB/s  5 peers  ETA 1m30s"},
 		"long name": {with(func(p *bt.Progress) { p.Name = strings.Repeat("long ", 20) }), 79,
 			"long long l…long long   26% |█    | 120/456 MiB  12.3 MiB/s  5 peers  ETA 1m30s"},
@@ -48,7 +50,7 @@ func TestBarLine(t *testing.T) {
 		"seeding":            {bt.Progress{State: "seeding", Name: "x", Total: 2 * mib, Uploaded: mib, Up: 1000, Peers: 1}, 79, "x  seeding  1.00 MiB sent  ratio 0.50  0.98 KiB/s  1 peer"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := barLine(c.p, c.width)
+			got := barLine(&job{Progress: c.p, began: start, last: start.Add(90 * time.Second)}, c.width)
 			if got != c.want {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
@@ -62,7 +64,7 @@ func TestBarLine(t *testing.T) {
 // display makes an Output of a mode with a clock that stands still until it is moved.
 func display(mode string) (*Output, *bytes.Buffer, *time.Time) {
 	var errw bytes.Buffer
-	clock := time.Unix(1e9, 0)
+	clock := start
 	o := New(&bytes.Buffer{}, &errw, Options{Progress: mode})
 	o.now = func() time.Time { return clock }
 	o.width = func() int { return 80 }
@@ -83,14 +85,28 @@ func TestPlain(t *testing.T) {
 	*clock = clock.Add(time.Second)
 	d.Update("s", running)
 	d.Event("s", bt.Event{Kind: "stalled"})
+	*clock = clock.Add(time.Second)
+	done := running
+	done.Done, done.Down, done.Peers, done.ETA = done.Total, 0, 0, 0
+	d.Update("s", done) // so is the end
 	d.Event("s", bt.Event{Kind: "file", Name: "quiet"})
 	d.Close()
 	want := "aa: looking for metadata: 1 peer\n" +
 		"album.iso: 26% 120/456 MiB, 12.3 MiB/s, 5 peers, ETA 1m30s\n" +
 		"album.iso: 26% 120/456 MiB, 12.3 MiB/s, 5 peers, ETA 1m30s\n" +
-		"album.iso: stalled: nothing came for a while, still trying\n"
+		"album.iso: stalled: nothing came for a while, still trying\n" +
+		"album.iso: 100% 456 MiB in 20s, 16.8 MiB/s\n"
 	if got := errw.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestPlainLinesFit(t *testing.T) {
+	p := running
+	p.Name = strings.Repeat("long \x1b", 20)
+	want := `long \x1blong \… \x1blong \x1b: 26% 120/456 MiB, 12.3 MiB/s, 5 peers, ETA 1m30s`
+	if got := plainLine(&job{Progress: p}); got != want || uniseg.StringWidth(got) > 79 {
+		t.Errorf("got %q, %d columns", got, uniseg.StringWidth(got))
 	}
 }
 
@@ -98,7 +114,7 @@ func TestBarStaysWhole(t *testing.T) {
 	o, errw, _ := display("bar")
 	d := o.NewDisplay()
 	d.Update("s", running)
-	line := barLine(running, 79)
+	line := barLine(&job{Progress: running}, 79)
 	o.Note("hello\x07")
 	o.Error("bad \x1b[0m", "try")
 	d.Close()

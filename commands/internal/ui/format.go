@@ -59,6 +59,17 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%dd%02dh", s/86400, s/3600%24)
 }
 
+// Took shows how long something took: like Duration, but what took no time at all is still told apart.
+func Took(d time.Duration) string {
+	switch {
+	case d < 995*time.Millisecond:
+		return fmt.Sprintf("%.2fs", d.Seconds())
+	case d < 9950*time.Millisecond:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return Duration(d)
+}
+
 // Count shows a number with its noun: 1 peer, 2 peers.
 func Count(n int, noun string) string {
 	if n == 1 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/rivo/uniseg"
 	"github.com/schollz/progressbar/v3"
@@ -20,8 +21,9 @@ const (
 
 // barLine is a download in one line of at most width columns. The numbers say most, so they stay; the bar gives way
 // first, then the name.
-func barLine(p bt.Progress, width int) string {
-	name, numbers := Quote(title(p)), numbers(p, "  ")
+func barLine(j *job, width int) string {
+	p := j.Progress
+	name, numbers := Quote(title(p)), numbers(j, "  ")
 	room := width - uniseg.StringWidth(numbers)
 	if !hasBar(p) {
 		return shorten(join("  ", shorten(name, max(nameLeast, room-2)), numbers), width)
@@ -31,23 +33,42 @@ func barLine(p bt.Progress, width int) string {
 	barWidth := min(barMost, room-nameWidth)
 	if barWidth < barLeast {
 		percent := fmt.Sprintf("%d%%", percent(p))
-		name = shorten(name, max(0, width-uniseg.StringWidth(numbers)-len(percent)-4))
+		if left := width - uniseg.StringWidth(numbers) - len(percent) - 4; left >= nameLeast/2 {
+			name = shorten(name, left)
+		} else {
+			name = "" // a letter or two would say nothing
+		}
 		return shorten(join("  ", name, percent, numbers), width)
 	}
 	return shorten(name, nameWidth) + bar(percent(p), barWidth) + " " + numbers
 }
 
 // plainLine is a download in a line of a log.
-func plainLine(p bt.Progress) string {
-	line := shorten(Quote(title(p)), 40) + ": "
-	if hasBar(p) {
-		line += fmt.Sprintf("%d%% ", percent(p))
+func plainLine(j *job) string {
+	said := numbers(j, ", ")
+	if hasBar(j.Progress) {
+		said = fmt.Sprintf("%d%% ", percent(j.Progress)) + said
 	}
-	return line + numbers(p, ", ")
+	return named(j, said)
+}
+
+// named puts the name of a download before what is said of it, in a line that an 80-column terminal need not break.
+func named(j *job, said string) string {
+	room := max(nameLeast, 79-len(": ")-uniseg.StringWidth(said))
+	return shorten(Quote(title(j.Progress)), min(40, room)) + ": " + said
 }
 
 // numbers is what there is to say about a phase.
-func numbers(p bt.Progress, sep string) string {
+func numbers(j *job, sep string) string {
+	p := j.Progress
+	if j.complete() {
+		took := j.last.Sub(j.began)
+		rate := ""
+		if got := p.Done - j.had; got > 0 && took >= time.Second {
+			rate = Rate(float64(got) / took.Seconds())
+		}
+		return join(sep, Size(p.Total)+" in "+Took(took), rate)
+	}
 	peers := Count(p.Peers, "peer")
 	switch p.State {
 	case "metadata":

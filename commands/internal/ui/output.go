@@ -101,6 +101,9 @@ func (o *Output) show(write func(io.Writer) error) error {
 // Bytes is standard output for data that is a result as it is: a file, a .torrent.
 func (o *Output) Bytes() io.Writer { return bytesWriter{o.out} }
 
+// OnTerminal reports whether somebody looks at standard output.
+func (o *Output) OnTerminal() bool { return isTerminal(o.out) }
+
 type bytesWriter struct{ w io.Writer }
 
 func (b bytesWriter) Write(p []byte) (int, error) {
@@ -118,7 +121,7 @@ func closed(err error) error {
 
 // Name is a name of a stranger as it may be written into a result: quoted when it goes to a terminal.
 func (o *Output) Name(s string) string {
-	if isTerminal(o.out) {
+	if o.OnTerminal() {
 		return Quote(s)
 	}
 	return s

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"shoal/commands"
+)
+
+const root = "../.."
+
+// tourCmd is "tour FILE": it writes the commands of the README's tour to a file.
+func tourCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: tour FILE")
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	ts.Check(err)
+	_, rest, _ := strings.Cut(string(readme), "```sh\n")
+	tour, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		ts.Fatalf("README.md has no commands between ```sh and ```")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(tour), 0o644))
+}
+
+// guides are the texts that people read, by path.
+func guides(t *testing.T) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{}
+	for _, name := range append(names, filepath.Join(root, "README.md")) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(text)
+	}
+	return texts
+}
+
+// TestLinks checks that what guides link to is there.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)]+)\)`)
+	for name, text := range guides(t) {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			target, _, _ := strings.Cut(m[1], "#")
+			if target == "" || strings.Contains(target, "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), target)); err != nil {
+				t.Errorf("%s links to %s, which is not there", filepath.Base(name), m[1])
+			}
+		}
+	}
+}
+
+// TestArchitectureNamesEachFile checks that docs/architecture.md says what each file of bt is for.
+func TestArchitectureNamesEachFile(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(root, "bt", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		if !strings.HasSuffix(name, "_test.go") && !strings.Contains(string(text), "(../bt/"+name+")") {
+			t.Errorf("docs/architecture.md does not say what bt/%s is for", name)
+		}
+	}
+}
+
+// TestREADMENamesEachCommand checks the table of commands.
+func TestREADMENamesEachCommand(t *testing.T) {
+	t.Parallel()
+	readme := guides(t)[filepath.Join(root, "README.md")]
+	for _, c := range commands.Root().Commands() {
+		if !strings.Contains(readme, "| `shoal "+c.Name()) {
+			t.Errorf("the table of commands in README.md lacks %s", c.Name())
+		}
+	}
+}
