@@ -86,6 +86,7 @@ type diskFile struct {
 	missing int   // pieces that touch it and are not complete
 	have    int64 // bytes in complete pieces
 	stamp   stamp // of the final file; zero = not to be recorded
+	dirty   int64 // verified bytes since the disk was told to write
 }
 
 // complete reports whether all of the file is verified.

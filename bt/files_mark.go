@@ -13,18 +13,27 @@ import (
 // MarkComplete records that the piece was verified. It fails with code Exists when a file that was found on disk, which
 // could not be judged before, turns out to differ and may not be replaced.
 func (s *FileStorage) MarkComplete(piece int) error {
+	large, err := s.markComplete(piece)
+	for _, d := range large {
+		s.writeBack(d)
+	}
+	return err
+}
+
+// markComplete is MarkComplete. It returns the files of which much was written since they last came up.
+func (s *FileStorage) markComplete(piece int) (large []*diskFile, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
-		return fmt.Errorf("marking piece %d: %w", piece, ErrClosed)
+		return nil, fmt.Errorf("marking piece %d: %w", piece, ErrClosed)
 	case piece < 0 || piece >= s.m.NumPieces:
-		return fmt.Errorf("marking piece %d: there are %d", piece, s.m.NumPieces)
+		return nil, fmt.Errorf("marking piece %d: there are %d", piece, s.m.NumPieces)
 	case s.complete.has(piece):
-		return nil
+		return nil, nil
 	}
 	if err := s.compare(piece); err != nil {
-		return err
+		return nil, err
 	}
 	s.complete.set(piece)
 	for seg := range s.pieceSegments(piece) {
@@ -37,8 +46,28 @@ func (s *FileStorage) MarkComplete(piece int) error {
 		if d.missing--; d.missing == 0 {
 			s.enqueue(d)
 		}
+		if d.dirty += int64(seg.n); d.dirty >= writeBackEvery && d.place == inPart {
+			d.dirty = 0
+			large = append(large, d)
+		}
 	}
-	return nil
+	return large, nil
+}
+
+// writeBackEvery is how many bytes of a file gather in the page cache before the disk is told to begin with them, so
+// that making the file durable in the end takes no time of its own.
+const writeBackEvery = 64 << 20
+
+func (s *FileStorage) writeBack(d *diskFile) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed || d.place != inPart {
+		return
+	}
+	if h, err := s.openFile(d); err == nil {
+		startWriteback(h.File)
+		s.pool.put(h)
+	}
 }
 
 // MarkIncomplete records that the piece is not good. A file that has its final name keeps it, and is not written: the

@@ -28,8 +28,9 @@ type pieceStore struct {
 	buffers   sync.Pool       // of *[]byte, verifyChunk long
 	open      atomic.Pointer[openStore]
 
-	mu      sync.Mutex
-	suspect map[int]bool // pieces that failed their hash; guarded by mu
+	mu       sync.Mutex
+	suspect  map[int]bool // pieces that failed their hash; guarded by mu
+	suspects atomic.Int32 // how many they are
 }
 
 // openStore is what a pieceStore stores to, once that is known. Before, no piece is complete or wanted.
@@ -76,12 +77,19 @@ func (s *pieceStore) piece(p lib.Piece, _ g.Option[[]byte]) storage.PieceImpl {
 		return noPiece{}
 	}
 	sp := storedPiece{s: s, o: o, index: p.Index()}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !o.m.HasV1() || s.suspect[sp.index] {
+	if !o.m.HasV1() || s.isSuspect(sp.index) {
 		return sp
 	}
 	return hashingPiece{sp}
+}
+
+func (s *pieceStore) isSuspect(piece int) bool {
+	if s.suspects.Load() == 0 {
+		return false // this is asked for every block
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.suspect[piece]
 }
 
 // noPiece is a piece of a torrent whose storage is not open yet.
@@ -155,6 +163,7 @@ func (p storedPiece) MarkComplete() error {
 func (p storedPiece) MarkNotComplete() error {
 	p.s.mu.Lock()
 	p.s.suspect[p.index] = true
+	p.s.suspects.Store(int32(len(p.s.suspect)))
 	p.s.mu.Unlock()
 	return p.o.st.MarkIncomplete(p.index)
 }
