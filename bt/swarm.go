@@ -18,6 +18,7 @@ type swarm struct {
 	c    *Client
 	sess *session
 	lib  *torrent.Torrent
+	hash InfoHash
 	book *peerBook
 
 	ctx    context.Context // done when the swarm closes; its goroutines end with it
@@ -116,7 +117,10 @@ func (w *swarm) add(ctx context.Context, opts joinOptions) (err error) {
 			return context.Cause(ctx)
 		}
 	}
-	w.lib = lt
+	w.lib, w.hash = lt, InfoHash(lo.InfoHash)
+	if w.hash.IsZero() {
+		w.hash = v2.Short()
+	}
 	lt.SetOnWriteChunkError(w.fail)
 	if opts.Metainfo != nil {
 		select {
@@ -346,5 +350,6 @@ func (w *swarm) close() {
 	w.lib.Drop()
 }
 
-// short is the infohash that goes over the wire.
-func (w *swarm) short() InfoHash { return InfoHash(w.lib.InfoHash()) }
+// short is the infohash that goes over the wire. It stays the one the torrent was joined by: the library's changes when
+// the metadata of a hybrid comes that was joined by its v2 hash.
+func (w *swarm) short() InfoHash { return w.hash }

@@ -20,9 +20,14 @@ const (
 // webseedTransport makes servers better than they are, so that the library sees what BEP 19 promises: it cuts the
 // range out of an answer that ignores the Range header, goes on where a connection broke, and waits when a server
 // says that it is busy. It never reads past the range asked for, however long the answer is.
-type webseedTransport struct{ base http.RoundTripper }
+type webseedTransport struct {
+	base  http.RoundTripper
+	first time.Duration // webseedFirst
+}
 
-func newWebseedTransport(base http.RoundTripper) *webseedTransport { return &webseedTransport{base} }
+func newWebseedTransport(base http.RoundTripper) *webseedTransport {
+	return &webseedTransport{base: base, first: webseedFirst}
+}
 
 // RoundTrip is for the library's requests: GETs of a whole file, or of one range of it.
 func (t *webseedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -135,7 +140,7 @@ func (b *rangeBody) open() (*http.Response, error) {
 		if resp != nil {
 			resp.Body.Close()
 		}
-		if err := pause(b.req.Context(), max(retry, webseedFirst<<(b.tries-1))); err != nil {
+		if err := pause(b.req.Context(), max(retry, b.t.first<<(b.tries-1))); err != nil {
 			return nil, err
 		}
 	}
@@ -200,7 +205,7 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 		if b.tries++; b.tries >= webseedTries {
 			return 0, fmt.Errorf("webseed broke off at byte %d: %w", b.next, err)
 		}
-		if err := pause(b.req.Context(), webseedFirst<<(b.tries-1)/4); err != nil {
+		if err := pause(b.req.Context(), b.t.first<<(b.tries-1)/4); err != nil {
 			return 0, err
 		}
 		resp, err := b.open()
