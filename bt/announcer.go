@@ -161,6 +161,10 @@ func (a *announcer) status() (out []TrackerStatus) {
 func (a *announcer) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var wg sync.WaitGroup // asking tiers out of need
+	defer wg.Wait()
+	var look time.Time // when to look whether the tiers asked so far were enough
+	next := 0          // the first tier that was not asked
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -173,15 +177,37 @@ func (a *announcer) run(ctx context.Context) {
 		if a.takeCompleted() {
 			a.tellAll(ctx, eventCompleted)
 		}
-		if !time.Now().Before(a.due()) {
-			a.round(ctx)
+		now := time.Now()
+		switch {
+		case !now.Before(a.due()):
+			next = a.round(ctx)
+			look = time.Now().Add(a.cfg.Impatience)
+		case next < a.count() && !now.Before(look):
+			// A tracker that works may know nobody: then the next tier is worth asking, whatever BEP 12 says.
+			if a.hungry() {
+				tier := next
+				wg.Go(func() { a.askTier(ctx, tier) })
+			}
+			next++
+			look = now.Add(a.cfg.Impatience)
 		}
-		timer.Reset(time.Until(a.due()))
+		wait := time.Until(a.due())
+		if next < a.count() {
+			wait = min(wait, time.Until(look))
+		}
+		timer.Reset(wait)
 	}
 	stopping, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), a.cfg.StopTimeout,
 		errors.New("no time left for the tracker"))
 	defer cancel()
 	a.tellAll(stopping, eventStopped)
+}
+
+// count is the number of tiers.
+func (a *announcer) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.tiers)
 }
 
 func (a *announcer) takeCompleted() bool {
@@ -217,23 +243,22 @@ func (a *announcer) at(s *trackerState) time.Time {
 	return s.status.Next
 }
 
-// round asks the tiers in turn until one has a tracker that works.
-func (a *announcer) round(ctx context.Context) {
-	a.mu.Lock()
-	tiers := len(a.tiers)
-	a.mu.Unlock()
+// round asks the tiers in turn until one has a tracker that works, and returns the first tier that was not asked.
+func (a *announcer) round(ctx context.Context) (next int) {
+	tiers := a.count()
 	results := make(chan bool, tiers)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	running, success := 0, false
-	for i := 0; ; {
+	i := 0
+	for {
 		if i < tiers && !success && ctx.Err() == nil {
 			tier := i
 			wg.Go(func() { results <- a.askTier(ctx, tier) })
 			running++
 			i++
 		} else if running == 0 {
-			break
+			return i
 		}
 		// With nobody to download from, silence is not waited for as long as a failure.
 		impatient := time.NewTimer(a.cfg.Impatience)

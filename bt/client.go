@@ -35,6 +35,8 @@ type Client struct {
 	policy *policy
 	net    *transport
 
+	byTorrent sync.Map // *torrent.Torrent → *swarm, for callbacks of the library
+
 	mu     sync.Mutex // guards what follows
 	sess   *session
 	closed bool
@@ -184,6 +186,12 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 	cfg.Bep20 = peerIDPrefix
 	cfg.HTTPUserAgent = c.cfg.UserAgent
 	cfg.ExtendedHandshakeClientVersion = c.cfg.UserAgent
+	cfg.Callbacks.PeerConnAdded = append(cfg.Callbacks.PeerConnAdded, func(pc *torrent.PeerConn) {
+		// The library's lock is held: nothing here may call it or wait.
+		if w, ok := c.byTorrent.Load(pc.Torrent()); ok {
+			w.(*swarm).book.connectedTo(pc.RemoteAddr.String())
+		}
+	})
 	cfg.WebTransport = newWebseedTransport(c.net.httpClient(true).Transport)
 	if c.cfg.MaxPeers > 0 {
 		cfg.EstablishedConnsPerTorrent = c.cfg.MaxPeers
@@ -216,11 +224,11 @@ func (s *session) close() {
 	if s.dht != nil {
 		s.dht.close()
 	}
-	if s.listen != nil {
-		s.listen.Close()
-	}
 	if s.lib != nil {
 		s.lib.Close()
+	}
+	if s.listen != nil {
+		s.listen.Close() // not before: the library would accept and fail until it is closed
 	}
 	if s.udp != nil {
 		s.udp.Close()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +32,8 @@ type bookPeer struct {
 	static bool // named by the user or the magnet
 	tries  int
 	next   time.Time // not before
+	met    bool      // connected since it was dialled
+	read   int64     // useful bytes of the torrent when it was dialled
 }
 
 func newPeerBook(w *swarm, opts joinOptions) *peerBook {
@@ -56,7 +57,7 @@ func newPeerBook(w *swarm, opts joinOptions) *peerBook {
 func (b *peerBook) heard(source torrent.PeerSource, peers []netip.AddrPort) {
 	b.mu.Lock()
 	for _, p := range peers {
-		key := netip.AddrPortFrom(p.Addr().Unmap(), p.Port()).String()
+		key := peerKey(p.String())
 		if b.peers[key] == nil && (len(b.peers) < bookSize || b.dropWorst()) {
 			b.peers[key] = &bookPeer{source: source}
 		}
@@ -96,10 +97,14 @@ func (b *peerBook) run() {
 
 // offer gives the library the addresses that are due and not connected.
 func (b *peerBook) offer(now time.Time) {
-	connected := b.connected()
+	connected, read := b.connected(), b.w.stats().read
 	var due []torrent.PeerInfo
 	b.mu.Lock()
 	for key, p := range b.peers {
+		if p.met && read > p.read {
+			p.tries, p.met = 0, false // it may have been cut off since, but it was of use
+			p.next = now.Add(redialFirst)
+		}
 		if connected[key] {
 			p.tries, p.next = 0, now.Add(redialFirst)
 			continue
@@ -113,6 +118,7 @@ func (b *peerBook) offer(now time.Time) {
 		}
 		p.next = now.Add(min(redialFirst<<min(p.tries, 10), limit))
 		p.tries++
+		p.met, p.read = false, read
 		due = append(due, torrent.PeerInfo{Addr: torrent.StringAddr(key), Source: p.source, Trusted: p.static})
 	}
 	b.mu.Unlock()
@@ -121,6 +127,15 @@ func (b *peerBook) offer(now time.Time) {
 	}
 	if len(due) > 0 {
 		b.w.lib.AddPeers(due)
+	}
+}
+
+// connectedTo hears that a handshake with addr is done. The library's lock is held.
+func (b *peerBook) connectedTo(addr string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p := b.peers[peerKey(addr)]; p != nil {
+		p.met = true
 	}
 }
 
@@ -144,13 +159,18 @@ func (b *peerBook) connected() map[string]bool {
 	conns := b.w.lib.PeerConns()
 	set := make(map[string]bool, len(conns))
 	for _, pc := range conns {
-		addr := pc.RemoteAddr.String()
-		if ap, err := netip.ParseAddrPort(strings.TrimSpace(addr)); err == nil {
-			addr = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String()
-		}
-		set[addr] = true
+		set[peerKey(pc.RemoteAddr.String())] = true
 	}
 	return set
+}
+
+// peerKey is the form in which the book keeps an address.
+func peerKey(addr string) string {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return addr
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String()
 }
 
 // size is how many addresses are known.

@@ -76,6 +76,7 @@ func (c *Client) join(ctx context.Context, opts joinOptions) (*swarm, error) {
 	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	w.public, w.leave = context.WithCancel(w.ctx)
 	w.book = newPeerBook(w, opts)
+	c.byTorrent.Store(w.lib, w)
 	w.findPeers(opts)
 	w.wg.Go(w.book.run)
 	w.wg.Go(w.watch)
@@ -341,6 +342,7 @@ func (w *swarm) close() {
 		w.sess.lpd.remove(w.short())
 	}
 	w.wg.Wait()
+	w.c.byTorrent.Delete(w.lib)
 	w.lib.Drop()
 }
 
