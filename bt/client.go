@@ -23,7 +23,10 @@ const (
 )
 
 // limiterBurst bounds how far a rate limit may be overdrawn: a few blocks, so that a low limit is smooth.
-const limiterBurst = 256 << 10
+const (
+	limiterBurst = 256 << 10
+	minBurst     = 16 << 10
+)
 
 // A Client is one session: one listening port and any number of torrents. It opens no socket before it needs one, so
 // that a download which turns out to be complete stays offline.
@@ -87,6 +90,11 @@ func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 
 // SetLimits changes the limits of the session, in bytes a second; 0 = unlimited.
 func (c *Client) SetLimits(down, up int64) {
+	// Who waits for a limiter goes on waiting when the limit is raised, so one read must not be worth long.
+	c.down.SetBurst(int(min(max(down/2, minBurst), limiterBurst)))
+	if down <= 0 {
+		c.down.SetBurst(limiterBurst)
+	}
 	c.down.SetLimit(limitOf(down))
 	c.up.SetLimit(limitOf(up))
 }

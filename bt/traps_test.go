@@ -105,7 +105,7 @@ func TestStorageErrorEndsDownload(t *testing.T) {
 func TestLimitsWhileRunning(t *testing.T) {
 	m, dir, peer := seedAlbum(t, FormatV1)
 	c, got := local(t), t.TempDir()
-	c.SetLimits(1, 0) // a byte a second, after the burst
+	c.SetLimits(20_000, 0)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	slow := make(chan struct{})
