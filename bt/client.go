@@ -194,6 +194,7 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 	cfg.Bep20 = peerIDPrefix
 	cfg.HTTPUserAgent = c.cfg.UserAgent
 	cfg.ExtendedHandshakeClientVersion = c.cfg.UserAgent
+	cfg.Callbacks.ReadMessage = guardMessage
 	cfg.Callbacks.PeerConnAdded = append(cfg.Callbacks.PeerConnAdded, func(pc *torrent.PeerConn) {
 		// The library's lock is held: nothing here may call it or wait.
 		if w, ok := c.byTorrent.Load(pc.Torrent()); ok {

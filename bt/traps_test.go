@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/anacrolix/torrent"
+	pp "github.com/anacrolix/torrent/peer_protocol"
 )
 
 // Each test that docs/traps.md names exists.
@@ -166,5 +169,19 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	}
 	if _, err := c.Download(t.Context(), magnetOf(t, m, peer), DownloadOptions{Dir: t.TempDir()}); !errors.Is(err, errClosed) {
 		t.Errorf("a closed session downloads: %v", err)
+	}
+}
+
+// Of several extended handshakes only the first reaches the library.
+func TestOneExtendedHandshake(t *testing.T) {
+	pc := &torrent.PeerConn{}
+	hello := func() *pp.Message { return &pp.Message{Type: pp.Extended, ExtendedID: pp.HandshakeExtendedID} }
+	first, second, other := hello(), hello(), &pp.Message{Type: pp.Extended, ExtendedID: 1}
+	guardMessage(pc, first)
+	pc.PeerExtensionIDs = map[pp.ExtensionName]pp.ExtensionNumber{}
+	guardMessage(pc, second)
+	guardMessage(pc, other)
+	if first.Keepalive || !second.Keepalive || other.Keepalive {
+		t.Errorf("first %v, second %v, other %v dropped", first.Keepalive, second.Keepalive, other.Keepalive)
 	}
 }

@@ -1,0 +1,28 @@
+package bttest
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// NoPacketLeaves runs this test binary once more with args, in a network of its own that has a default route, and fails
+// the test for each packet that took it. It does nothing inside such a run.
+func NoPacketLeaves(t *testing.T, args ...string) {
+	t.Helper()
+	if os.Getenv("SHOAL_BTTEST_SUITE") != "" {
+		t.Skip("this is the run that is watched")
+	}
+	if !Namespace(t) {
+		return
+	}
+	leaks := WatchLeaks(t)
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", append([]string{"-test.count=1"}, args...)...)
+	cmd.Env = append(os.Environ(), "SHOAL_BTTEST_SUITE=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("running the suite: %v\n%s", err, out)
+	}
+	for _, p := range leaks.Packets() {
+		t.Errorf("a packet left the machine: %s", p)
+	}
+}
