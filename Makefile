@@ -34,10 +34,10 @@ peers:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PEERS)
 
 test:
-	$(GO) test $(TESTFLAGS) $(PACKAGES)
+	$(GO) test -p 1 -parallel 8 -timeout 15m $(TESTFLAGS) $(PACKAGES)
 
 race:
-	CGO_ENABLED=1 $(GO) test -race -short $(ENGINES)
+	CGO_ENABLED=1 $(GO) test -race -short -p 1 -parallel 8 $(ENGINES)
 
 check: generated
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt: $$files"; exit 1; }
