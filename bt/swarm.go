@@ -89,7 +89,10 @@ func (w *swarm) add(ctx context.Context, opts joinOptions) (err error) {
 	var v2 InfoHashV2
 	switch m, g := opts.Metainfo, opts.Magnet; {
 	case m != nil:
-		lo.InfoBytes, lo.PieceLayers = m.InfoBytes, m.PieceLayers
+		lo.InfoBytes = m.InfoBytes
+		if !m.HasV1() {
+			lo.PieceLayers = m.PieceLayers // see mendInfo
+		}
 		lo.InfoHash, v2 = [20]byte(m.InfoHash), m.InfoHashV2
 	case g != nil:
 		lo.InfoHash, v2 = [20]byte(g.InfoHash), g.InfoHashV2
