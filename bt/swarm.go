@@ -196,11 +196,15 @@ func (w *swarm) use(st Storage) {
 }
 
 func (w *swarm) startWebseeds() {
-	if !w.c.cfg.NoWebseeds {
+	if w.useWebseeds() {
 		w.addWebseeds(w.webseeds)
 		w.addWebseeds(w.m.Webseeds)
 	}
 }
+
+// useWebseeds reports whether webseeds may be used. The metainfo is known. For torrents with v2 hashes alone the library
+// asks for a wrong path, and panics, in a goroutine of its own, at files that end within a piece.
+func (w *swarm) useWebseeds() bool { return !w.c.cfg.NoWebseeds && w.m.HasV1() }
 
 // addWebseeds adds those URLs that are safe to use.
 func (w *swarm) addWebseeds(urls []string) {

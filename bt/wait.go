@@ -52,7 +52,7 @@ func (w *swarm) waitUntil(ctx context.Context, done func() bool, tick func(now t
 
 // hopeless says why no peer can ever be found: when nothing is allowed to look for one.
 func (w *swarm) hopeless() error {
-	web := w.haveInfo() && len(w.m.Webseeds)+len(w.webseeds) > 0 && !w.c.cfg.NoWebseeds
+	web := w.haveInfo() && len(w.m.Webseeds)+len(w.webseeds) > 0 && w.useWebseeds()
 	if web || w.book.size() > 0 || w.trackers != nil || w.sess.dht != nil || w.sess.lpd != nil || w.c.cfg.Port != 0 {
 		return nil
 	}
