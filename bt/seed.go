@@ -44,6 +44,8 @@ func (d *download) seed(ctx context.Context) error {
 		}
 		select {
 		case <-ticker.C:
+		case <-d.swarm.lib.Closed():
+			return errClosed
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

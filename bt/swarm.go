@@ -80,6 +80,10 @@ func (c *Client) join(ctx context.Context, opts joinOptions) (*swarm, error) {
 	w.findPeers(opts)
 	w.wg.Go(w.book.run)
 	w.wg.Go(w.watch)
+	if err := sess.enter(w); err != nil {
+		w.close()
+		return nil, err
+	}
 	return w, nil
 }
 
@@ -349,6 +353,7 @@ func (w *swarm) close() {
 		w.sess.lpd.remove(w.short())
 	}
 	w.wg.Wait()
+	w.sess.left(w)
 	w.c.byTorrent.Delete(w.lib)
 	w.lib.Drop()
 }

@@ -40,6 +40,8 @@ func (w *swarm) waitUntil(ctx context.Context, done func() bool, tick func(now t
 		}
 		select {
 		case <-changed:
+		case <-w.lib.Closed():
+			return errClosed
 		case now := <-ticker.C:
 			if err := tick(now); err != nil {
 				return err
