@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 
 	liblog "github.com/anacrolix/log"
@@ -37,6 +39,8 @@ type Client struct {
 	down   *rate.Limiter
 	policy *policy
 	net    *transport
+	http   *http.Client // for .torrent files
+	web    *http.Client // for webseeds
 
 	byTorrent sync.Map // *torrent.Torrent → *swarm, for callbacks of the library
 
@@ -55,6 +59,10 @@ type session struct {
 	port   int            // 0 when nobody may connect to us
 
 	trackers *trackerClient
+
+	mu     sync.Mutex      // guards what follows
+	swarms map[*swarm]bool // those that have not left
+	closed bool
 }
 
 var errClosed = errors.New("the session is closed")
@@ -80,7 +88,7 @@ func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 		log.Info("a proxy carries TCP alone: DHT, local discovery, uTP and UDP trackers are off")
 	}
 	c := &Client{
-		cfg: cfg, log: log, net: tr, policy: newPolicy(cfg),
+		cfg: cfg, log: log, net: tr, policy: newPolicy(cfg), http: tr.httpClient(false), web: tr.httpClient(true),
 		up:   rate.NewLimiter(rate.Inf, limiterBurst),
 		down: rate.NewLimiter(rate.Inf, limiterBurst),
 	}
@@ -107,7 +115,7 @@ func limitOf(bytesPerSecond int64) rate.Limit {
 }
 
 // HTTP is an HTTP client that keeps to the session's interface, proxy and address rules.
-func (c *Client) HTTP() *http.Client { return c.net.httpClient(false) }
+func (c *Client) HTTP() *http.Client { return c.http }
 
 // Addr is the address the session listens on; nil before it is on the network, or when nobody may connect to it.
 func (c *Client) Addr() net.Addr {
@@ -141,7 +149,7 @@ func (c *Client) start(ctx context.Context) (_ *session, err error) {
 	if err := c.net.checkProxy(ctx); err != nil {
 		return nil, err
 	}
-	s := &session{trackers: newTrackerClient(c.net)}
+	s := &session{trackers: newTrackerClient(c.net), swarms: map[*swarm]bool{}}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -201,7 +209,7 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 			w.(*swarm).book.connectedTo(pc.RemoteAddr.String())
 		}
 	})
-	cfg.WebTransport = newWebseedTransport(c.net.httpClient(true).Transport)
+	cfg.WebTransport = newWebseedTransport(c.web.Transport)
 	if c.cfg.MaxPeers > 0 {
 		cfg.EstablishedConnsPerTorrent = c.cfg.MaxPeers
 	}
@@ -223,10 +231,44 @@ func (c *Client) Close() error {
 	if s != nil {
 		s.close()
 	}
+	c.web.CloseIdleConnections()
+	c.http.CloseIdleConnections()
 	return nil
 }
 
+// enter counts a swarm in, so that it ends with the session.
+func (s *session) enter(w *swarm) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	s.swarms[w] = true
+	return nil
+}
+
+func (s *session) left(w *swarm) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.swarms, w)
+}
+
+// end makes the goroutines of all swarms end.
+func (s *session) end() {
+	s.mu.Lock()
+	s.closed = true
+	swarms := slices.Collect(maps.Keys(s.swarms))
+	s.mu.Unlock()
+	for _, w := range swarms {
+		w.cancel()
+	}
+	for _, w := range swarms {
+		w.wg.Wait()
+	}
+}
+
 func (s *session) close() {
+	s.end()
 	if s.lpd != nil {
 		s.lpd.close()
 	}

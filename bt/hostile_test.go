@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,9 +94,11 @@ func against(t *testing.T, content *bttest.Content, from string, some []bttest.B
 	}
 	link := bttest.NewLink(t, bttest.Honest(t, content).Listen(t))
 	link.SetDown(true)
-	go func() {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
 		defer link.SetDown(false)
-		deadline := time.After(15 * time.Second)
+		deadline := time.After(30 * time.Second)
 		for _, p := range peers {
 			select {
 			case <-p.Struck():
@@ -104,7 +107,7 @@ func against(t *testing.T, content *bttest.Content, from string, some []bttest.B
 				return
 			}
 		}
-	}()
+	})
 	// An engine may try those that say nothing again and again, so the good one is dialled like all others.
 	get(t, content, from, bt.DownloadOptions{Peers: append(addrs, link.Addr)})
 }

@@ -49,26 +49,24 @@ func newPieceStore(completed func(int), failed func(error)) *pieceStore {
 }
 
 // OpenTorrent makes a pieceStore a storage.ClientImpl of the library, for its one torrent. The library calls it when
-// it knows the info dictionary and has not used it yet, which is the moment to mend what would make it panic.
+// it knows the info dictionary and has not used it yet, which is the moment to mend what it would stumble over.
 func (s *pieceStore) OpenTorrent(_ context.Context, info *lib.Info, _ lib.Hash) (storage.TorrentImpl, error) {
-	dropEmptyFiles(&info.FileTree)
+	mendInfo(info, s.complete())
 	return storage.TorrentImpl{PieceWithHash: s.piece, Close: func() error { return nil }}, nil
 }
 
-// dropEmptyFiles takes the empty files out of a v2 file tree: the library counts them as second files of the piece
-// before them, and panics at a v2 piece with two files. They have no bytes, so that nothing else changes.
-func dropEmptyFiles(t *lib.FileTree) {
-	for name, sub := range t.Dir {
-		if name == lib.FileTreePropertiesKey {
-			continue
-		}
-		dropEmptyFiles(&sub)
-		if !sub.IsDir() && sub.File.Length == 0 {
-			delete(t.Dir, name)
-			continue
-		}
-		t.Dir[name] = sub
+// complete reports whether every piece is there.
+func (s *pieceStore) complete() bool {
+	o := s.open.Load()
+	if o == nil {
+		return false
 	}
+	for i := range o.m.NumPieces {
+		if !o.st.Complete(i) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *pieceStore) piece(p lib.Piece, _ g.Option[[]byte]) storage.PieceImpl {
@@ -131,11 +129,11 @@ func (p storedPiece) WriteAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// WriteTo gives the piece to w for hashing: its bytes without padding.
+// WriteTo gives to w what the hash of the piece covers.
 func (p storedPiece) WriteTo(w io.Writer) (done int64, err error) {
 	buf := p.s.buffers.Get().(*[]byte)
 	defer p.s.buffers.Put(buf)
-	for size := p.o.m.wireSize(p.index); done < size; {
+	for size := p.o.m.PieceSize(p.index); done < size; {
 		b := (*buf)[:min(verifyChunk, size-done)]
 		if _, err := p.o.st.ReadAt(b, p.base()+done); err != nil {
 			return done, err
@@ -178,29 +176,14 @@ type hashingPiece struct{ storedPiece }
 
 var sha1Hashers = sync.Pool{New: func() any { return sha1.New() }}
 
-// SelfHash is the v1 hash of the piece, with the padding that a hybrid's files have on the wire (BEP 52).
+// SelfHash is the v1 hash of the piece.
 func (p hashingPiece) SelfHash() (sum lib.Hash, err error) {
 	h := sha1Hashers.Get().(hash.Hash)
 	defer sha1Hashers.Put(h)
 	h.Reset()
-	n, err := p.WriteTo(h)
-	if err != nil {
+	if _, err := p.WriteTo(h); err != nil {
 		return lib.Hash{}, err
-	}
-	if pad := p.o.m.PieceSize(p.index) - n; pad > 0 {
-		if _, err := io.CopyN(h, zeroReader{}, pad); err != nil {
-			return lib.Hash{}, err
-		}
 	}
 	h.Sum(sum[:0])
 	return sum, nil
-}
-
-// wireSize is how many bytes of piece i peers exchange. With v2 hashes pieces end with their file (BEP 52), and the
-// gap that a hybrid's v1 hash covers is not sent.
-func (m *Metainfo) wireSize(i int) int64 {
-	if m.HasV2() {
-		return m.dataEnd(i)
-	}
-	return m.PieceSize(i)
 }

@@ -12,6 +12,13 @@ func (d *download) seed(ctx context.Context) error {
 	if !d.opts.Seed && d.opts.SeedRatio <= 0 && d.opts.SeedTime <= 0 {
 		return nil
 	}
+	sent := int64(0) // before the swarm was joined again
+	if d.swarm != nil && !d.m.HasV1() {
+		// The library was told where files end, for their hashes; now it may know of whole pieces, see mendInfo.
+		sent = d.swarm.stats().written
+		d.swarm.close()
+		d.swarm = nil
+	}
 	if d.swarm == nil {
 		if err := d.join(ctx, d.files); err != nil {
 			return err
@@ -22,6 +29,7 @@ func (d *download) seed(ctx context.Context) error {
 	defer ticker.Stop()
 	for {
 		s := d.swarm.stats()
+		s.written += sent
 		p := Progress{
 			State: "seeding", Done: size, Total: size, Uploaded: s.written, Peers: s.peers, Seeds: s.seeds,
 			ETA: -1, Trackers: d.swarm.trackerStatus(),
@@ -36,6 +44,8 @@ func (d *download) seed(ctx context.Context) error {
 		}
 		select {
 		case <-ticker.C:
+		case <-d.swarm.lib.Closed():
+			return errClosed
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -81,6 +81,10 @@ func (c *Client) join(ctx context.Context, opts joinOptions) (*swarm, error) {
 	w.findPeers(opts)
 	w.wg.Go(w.book.run)
 	w.wg.Go(w.watch)
+	if err := sess.enter(w); err != nil {
+		w.close()
+		return nil, err
+	}
 	return w, nil
 }
 
@@ -90,7 +94,10 @@ func (w *swarm) add(ctx context.Context, opts joinOptions) (err error) {
 	var v2 InfoHashV2
 	switch m, g := opts.Metainfo, opts.Magnet; {
 	case m != nil:
-		lo.InfoBytes, lo.PieceLayers = m.InfoBytes, m.PieceLayers
+		lo.InfoBytes = m.InfoBytes
+		if !m.HasV1() {
+			lo.PieceLayers = m.PieceLayers // see mendInfo
+		}
 		lo.InfoHash, v2 = [20]byte(m.InfoHash), m.InfoHashV2
 	case g != nil:
 		lo.InfoHash, v2 = [20]byte(g.InfoHash), g.InfoHashV2
@@ -197,11 +204,15 @@ func (w *swarm) use(st Storage) {
 }
 
 func (w *swarm) startWebseeds() {
-	if !w.c.cfg.NoWebseeds {
+	if w.useWebseeds() {
 		w.addWebseeds(w.webseeds)
 		w.addWebseeds(w.m.Webseeds)
 	}
 }
+
+// useWebseeds reports whether webseeds may be used. The metainfo is known. For torrents with v2 hashes alone the library
+// asks for a wrong path, and panics, in a goroutine of its own, at files that end within a piece.
+func (w *swarm) useWebseeds() bool { return !w.c.cfg.NoWebseeds && w.m.HasV1() }
 
 // addWebseeds adds those URLs that are safe to use.
 func (w *swarm) addWebseeds(urls []string) {
@@ -346,6 +357,7 @@ func (w *swarm) close() {
 		w.sess.lpd.remove(w.short())
 	}
 	w.wg.Wait()
+	w.sess.left(w)
 	w.c.byTorrent.Delete(w.lib)
 	w.lib.Drop()
 }

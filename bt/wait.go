@@ -40,6 +40,8 @@ func (w *swarm) waitUntil(ctx context.Context, done func() bool, tick func(now t
 		}
 		select {
 		case <-changed:
+		case <-w.lib.Closed():
+			return errClosed
 		case now := <-ticker.C:
 			if err := tick(now); err != nil {
 				return err
@@ -52,7 +54,7 @@ func (w *swarm) waitUntil(ctx context.Context, done func() bool, tick func(now t
 
 // hopeless says why no peer can ever be found: when nothing is allowed to look for one.
 func (w *swarm) hopeless() error {
-	web := w.haveInfo() && len(w.m.Webseeds)+len(w.webseeds) > 0 && !w.c.cfg.NoWebseeds
+	web := w.haveInfo() && len(w.m.Webseeds)+len(w.webseeds) > 0 && w.useWebseeds()
 	if web || w.book.size() > 0 || w.trackers != nil || w.sess.dht != nil || w.sess.lpd != nil || w.c.cfg.Port != 0 {
 		return nil
 	}

@@ -1,0 +1,122 @@
+package bt_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"shoal/bt"
+	"shoal/bt/bttest"
+)
+
+// leechTree downloads torrent from a session that seeds root, and from libtorrent when it can.
+func leechTree(t *testing.T, torrent, root string) {
+	t.Helper()
+	c := session(t, bt.Config{})
+	seeded(t, c, readMetainfo(t, torrent), root, bt.SeedOptions{})
+	download(t, session(t, bt.Config{}), torrent, root, bt.DownloadOptions{Peers: []string{c.Addr().String()}})
+	download(t, session(t, bt.Config{}), magnet(readMetainfo(t, torrent), c.Addr().String()), root, bt.DownloadOptions{})
+}
+
+// Torrents that each program made, of names that programs stumble over.
+func TestRealMakers(t *testing.T) {
+	t.Parallel()
+	for _, maker := range bttest.Makers() {
+		formats := []string{bttest.V1}
+		if maker == "libtorrent" {
+			formats = []string{bttest.V1, bttest.V1Pads, bttest.V2, bttest.Hybrid}
+		}
+		for _, format := range formats {
+			t.Run(maker+"/"+format, func(t *testing.T) {
+				t.Parallel()
+				names := bttest.OddNames()
+				if maker == "transmission-create" { // it leaves out empty and hidden files
+					names = slices.DeleteFunc(names, func(s string) bool { return s == "empty" || s[0] == '.' })
+				}
+				root := bttest.Tree(t, t.TempDir(), "odd", names)
+				leechTree(t, bttest.MakeTorrent(t, maker, root, bttest.MakeOptions{Format: format}), root)
+			})
+		}
+	}
+}
+
+// Names that most programs refuse or replace: shoal finds the files again under the names that it gives them.
+func TestRealWildNames(t *testing.T) {
+	t.Parallel()
+	names := bttest.WildNames()
+	root := bttest.Tree(t, t.TempDir(), "wild", names)
+	m := readMetainfo(t, bttest.MakeTorrent(t, "mktorrent", root, bttest.MakeOptions{}))
+	if len(m.Files) != len(names) {
+		t.Fatalf("%d files, want %d", len(m.Files), len(names))
+	}
+	safe := filepath.Join(t.TempDir(), "wild")
+	for _, f := range m.Files {
+		to := filepath.Join(safe, filepath.FromSlash(f.Path))
+		mkdir(t, filepath.Dir(to))
+		for _, name := range names { // each has a size of its own
+			b, err := os.ReadFile(filepath.Join(root, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if int64(len(b)) == f.Length {
+				if err := os.WriteFile(to, b, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	leechTree(t, saved(t, m), safe)
+}
+
+// From libtorrent, a torrent of 5,000 files in each format.
+func TestRealManyFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds for each format")
+	}
+	bttest.Need(t, "libtorrent")
+	for _, format := range []string{bttest.V1, bttest.V2, bttest.Hybrid} {
+		t.Run(format, func(t *testing.T) {
+			files := 5000
+			if format == bttest.V2 {
+				files = 1000 // for each block the library walks the file tree: 5,000 take half a minute
+			}
+			root := bttest.ManyFiles(t, t.TempDir(), "many", files)
+			torrent := bttest.MakeTorrent(t, "libtorrent", root, bttest.MakeOptions{Format: format})
+			seed := bttest.SeedLibtorrent(t, torrent, filepath.Dir(root))
+			began := time.Now()
+			download(t, session(t, bt.Config{}), torrent, root, bt.DownloadOptions{Peers: []string{seed.Addr}})
+			t.Logf("%s: %d files in %v", format, files, time.Since(began))
+			seed.Kill()
+			c := session(t, bt.Config{})
+			began = time.Now()
+			s := seeded(t, c, readMetainfo(t, torrent), root, bt.SeedOptions{})
+			t.Logf("%s: hashed and seeded in %v", format, time.Since(began))
+			began = time.Now()
+			download(t, session(t, bt.Config{}), torrent, root, bt.DownloadOptions{Peers: s.Addrs()})
+			t.Logf("%s: %d files from shoal in %v", format, files, time.Since(began))
+		})
+	}
+}
+
+// A file larger than memory and 32 bits.
+func TestRealBigSparseFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it moves 5 GiB")
+	}
+	bttest.Need(t, "libtorrent")
+	path := bttest.SparseFile(t, t.TempDir(), "sparse", 5<<30)
+	torrent := bttest.MakeTorrent(t, "libtorrent", path, bttest.MakeOptions{Format: bttest.Hybrid, PieceLength: 4 << 20})
+	began := time.Now()
+	seed := bttest.SeedLibtorrent(t, torrent, filepath.Dir(path))
+	t.Logf("libtorrent hashed it in %v", time.Since(began))
+	began = time.Now()
+	dir := t.TempDir()
+	res, err := session(t, bt.Config{}).Download(t.Context(), source(t, torrent), bt.DownloadOptions{Dir: dir, Peers: []string{seed.Addr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes in %v", res.Bytes, time.Since(began))
+	bttest.CompareTrees(t, filepath.Join(dir, "sparse"), path)
+}
