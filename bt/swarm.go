@@ -164,12 +164,7 @@ func (w *swarm) metainfo(ctx context.Context) (*Metainfo, error) {
 		!g.InfoHashV2.IsZero() && g.InfoHashV2 != m.InfoHashV2 {
 		return nil, errorf(Damaged, "the metadata that peers sent is not that of the infohash")
 	}
-	if len(w.magnet.Trackers) > 0 {
-		for _, t := range w.magnet.Trackers {
-			m.Trackers = append(m.Trackers, []string{t})
-		}
-	}
-	m.Webseeds = append(m.Webseeds, w.magnet.Webseeds...)
+	w.magnet.addTo(m)
 	w.mu.Lock()
 	w.m = m
 	w.mu.Unlock()
