@@ -80,13 +80,19 @@ var albumSizes = map[string]int{
 // seedAlbum is a folder torrent of a format, and a session that seeds it.
 func seedAlbum(t testing.TB, format Format) (m *Metainfo, dir, peer string) {
 	t.Helper()
+	m, dir = makeAlbum(t, format)
+	return m, dir, seedAt(t, m, dir)
+}
+
+func makeAlbum(t testing.TB, format Format) (m *Metainfo, dir string) {
+	t.Helper()
 	dir = t.TempDir()
 	writeSizes(t, filepath.Join(dir, "album"), albumSizes)
 	m, err := Create(t.Context(), CreateOptions{Path: filepath.Join(dir, "album"), Format: format, PieceLength: 32 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m, dir, seedAt(t, m, dir)
+	return m, dir
 }
 
 func seedAt(t testing.TB, m *Metainfo, dir string) string {
@@ -275,4 +281,34 @@ func TestDemo(t *testing.T) {
 	if !res.Verified || res.Bytes == 0 {
 		t.Errorf("%+v", res)
 	}
+}
+
+// uTP and the DHT share the UDP side of the session's port, beside TCP.
+func TestDownloadUTP(t *testing.T) {
+	m, dir := makeAlbum(t, FormatV1)
+	cfg := Config{Listen: "127.0.0.1", UTP: true, DHTNodes: []string{"127.0.0.1:1"}}
+	seeder, err := NewClient(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer seeder.Close()
+	s, err := seeder.Seed(t.Context(), m, SeedOptions{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	// Nobody accepts TCP any more, so that what arrives came over uTP.
+	seeder.sess.listen.Close()
+	leech, err := NewClient(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leech.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	got := t.TempDir()
+	if _, err := leech.Download(ctx, sourceOf(t, m), DownloadOptions{Dir: got, Peers: s.Addrs()}); err != nil {
+		t.Fatal(err)
+	}
+	sameTree(t, dir, got)
 }
