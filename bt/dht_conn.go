@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/anacrolix/dht/v2/krpc"
-	"github.com/anacrolix/torrent/bencode"
+	libbencode "github.com/anacrolix/torrent/bencode"
+
+	"shoal/bt/bencode"
 )
 
 // maxDHTPacket is above what any node sends; it bounds how many nodes and peers one answer can name.
@@ -59,12 +61,12 @@ func goodKRPC(b []byte) (good bool) {
 			good = false
 		}
 	}()
-	if v, _, err := scanValue(b); err != nil || v[0] != 'd' {
+	if v, _, err := bencode.ParsePrefix(b, scanLimits); err != nil || v.Kind() != bencode.Dict {
 		return false
 	}
 	var m krpc.Msg
-	if err := bencode.Unmarshal(b, &m); err != nil {
-		if _, trailing := err.(bencode.ErrUnusedTrailingBytes); !trailing {
+	if err := libbencode.Unmarshal(b, &m); err != nil {
+		if _, trailing := err.(libbencode.ErrUnusedTrailingBytes); !trailing {
 			return false
 		}
 	}
