@@ -250,6 +250,7 @@ func (d *download) result() *DownloadResult {
 		res.InfoHashV2 = d.m.InfoHashV2.String()
 	}
 	res.Dir = d.root
+	res.Present = d.files != nil && d.swarm == nil
 	for i, f := range d.m.Files {
 		if i >= len(d.picked) || !d.picked[i] {
 			continue

@@ -77,6 +77,8 @@ type DownloadResult struct {
 	Bytes      int64        `json:"bytes"`
 	Seconds    float64      `json:"seconds"`
 	Files      []ResultFile `json:"files"`
+	// Present is whether all of it was there already, and nothing had to be fetched.
+	Present bool `json:"-"`
 }
 
 // A ResultFile is a file that is there and verified.
