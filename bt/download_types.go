@@ -27,7 +27,7 @@ type DownloadOptions struct {
 	Tar    bool      // with Stream: as a tar archive
 
 	MetadataOnly bool
-	SaveTorrent  string // path to write the metainfo to
+	SaveTorrent  string // path to write the metainfo to; what is there and is no metainfo of the torrent needs Force
 
 	MetadataTimeout time.Duration // 0 = no limit
 	StallTimeout    time.Duration // 0 = no limit
