@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,10 +82,14 @@ func (d *download) prepare(ctx context.Context) (err error) {
 		}
 	}
 	d.event(Event{Kind: "metadata", Name: d.m.Name, Size: d.m.Length})
-	if d.opts.SaveTorrent != "" {
-		return saveMetainfo(d.m, d.opts.SaveTorrent)
+	switch path := d.opts.SaveTorrent; {
+	case path == "":
+		return nil
+	case !d.opts.Force && isOther(path, d.m):
+		return errorf(Exists, "saving the torrent: %s exists, and is something else", path).withHint("--force overwrites it")
+	default:
+		return saveMetainfo(d.m, path)
 	}
-	return nil
 }
 
 // metadata asks the swarm for the info dictionary.
@@ -250,6 +256,7 @@ func (d *download) result() *DownloadResult {
 		res.InfoHashV2 = d.m.InfoHashV2.String()
 	}
 	res.Dir = d.root
+	res.Present = d.files != nil && d.swarm == nil
 	for i, f := range d.m.Files {
 		if i >= len(d.picked) || !d.picked[i] {
 			continue
@@ -283,6 +290,17 @@ func saveMetainfo(m *Metainfo, path string) error {
 		return fmt.Errorf("saving the torrent: %w", err)
 	}
 	return nil
+}
+
+// isOther reports whether path is there, and anything but a .torrent of m.
+func isOther(path string, m *Metainfo) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return errors.Is(err, fs.ErrPermission)
+	}
+	defer f.Close()
+	old, err := ReadMetainfo(f)
+	return err != nil || old.Short() != m.Short()
 }
 
 // writeFileAtomic replaces path with b: who reads it sees the old bytes or the new ones.

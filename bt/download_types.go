@@ -27,7 +27,7 @@ type DownloadOptions struct {
 	Tar    bool      // with Stream: as a tar archive
 
 	MetadataOnly bool
-	SaveTorrent  string // path to write the metainfo to
+	SaveTorrent  string // path to write the metainfo to; what is there and is no metainfo of the torrent needs Force
 
 	MetadataTimeout time.Duration // 0 = no limit
 	StallTimeout    time.Duration // 0 = no limit
@@ -77,6 +77,8 @@ type DownloadResult struct {
 	Bytes      int64        `json:"bytes"`
 	Seconds    float64      `json:"seconds"`
 	Files      []ResultFile `json:"files"`
+	// Present is whether all of it was there already, and nothing had to be fetched.
+	Present bool `json:"-"`
 }
 
 // A ResultFile is a file that is there and verified.

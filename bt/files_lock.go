@@ -26,7 +26,7 @@ func (s *FileStorage) takeLock() (*fileLock, error) {
 	case s.opts.Record == "" && CodeOf(err) == Permission:
 		return nil, nil // what cannot be written needs no lock
 	case errors.Is(err, errLocked):
-		return nil, errorf(Busy, "another shoal is downloading %q to %s", s.m.Name, s.opts.Root).
+		return nil, errorf(Busy, "%q is being downloaded to %s already", s.m.Name, s.opts.Root).
 			withHint("wait until it is done, or stop it")
 	}
 	return l, err

@@ -77,6 +77,14 @@ func fileExists(name string) bool {
 	return err == nil
 }
 
+// hashHint is advice for a file that is not there when its name may be meant for an infohash; "" otherwise.
+func hashHint(name string) string {
+	if len(name) < 28 || strings.Trim(name, "0123456789abcdefABCDEF") != "" {
+		return ""
+	}
+	return fmt.Sprintf("an infohash has 40 or 64 hexadecimal digits; this has %d", len(name))
+}
+
 // LoadOptions say where Load reads from. The zero value reads standard input as empty, and fetches with
 // http.DefaultClient.
 type LoadOptions struct {
@@ -111,7 +119,7 @@ func (s *Source) open() (*Metainfo, error) {
 	f, err := os.Open(s.Path)
 	if err != nil {
 		if os.IsNotExist(err) {
-			return nil, errorf(BadInput, "%w", err)
+			return nil, errorf(BadInput, "%w", err).withHint(hashHint(s.Path))
 		}
 		return nil, err
 	}

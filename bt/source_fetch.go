@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // cleanSourceURL is a URL that the user gave: other than a tracker's it may carry a user name and password.
@@ -43,7 +44,7 @@ func (s *Source) fetch(ctx context.Context, opts LoadOptions) (*Metainfo, error)
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("fetching %s: %w", shown, context.Cause(ctx))
 		}
-		return nil, errorf(Network, "fetching the metainfo: %w", err)
+		return nil, fetchError(shown, err)
 	}
 	defer resp.Body.Close()
 	switch {
@@ -62,4 +63,14 @@ func (s *Source) fetch(ctx context.Context, opts LoadOptions) (*Metainfo, error)
 		return nil, fmt.Errorf("fetching %s: %w", shown, context.Cause(ctx))
 	}
 	return nil, errorf(Network, "fetching %s: %w", shown, err)
+}
+
+// fetchError is why the URL shown was not answered. Some sites send those who ask for a .torrent on to a magnet.
+func fetchError(shown string, err error) error {
+	var at *url.Error
+	if errors.As(err, &at) && isMagnet(at.URL) {
+		return errorf(BadInput, "fetching %s: it leads to a magnet, not to a .torrent", shown).
+			withHint("download that instead: '" + strings.ReplaceAll(at.URL, "'", "%27") + "'")
+	}
+	return errorf(Network, "fetching the metainfo: %w", err)
 }

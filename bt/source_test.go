@@ -104,6 +104,8 @@ func TestLoadURLs(t *testing.T) {
 			http.Redirect(w, r, "/good", http.StatusFound)
 		case "/file":
 			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		case "/magnet":
+			http.Redirect(w, r, "magnet:?xt=urn:btih:"+hexV1+"&dn=it's", http.StatusFound)
 		case "/page":
 			w.Write([]byte("<html>"))
 		case "/broken":
@@ -131,7 +133,7 @@ func TestLoadURLs(t *testing.T) {
 		return err
 	}
 	for path, want := range map[string]Code{
-		"/good": OK, "/moved": OK, "/absent": BadInput, "/broken": Network, "/page": BadInput, "/cut": Network, "/file": Network,
+		"/good": OK, "/moved": OK, "/absent": BadInput, "/broken": Network, "/page": BadInput, "/cut": Network, "/file": Network, "/magnet": BadInput,
 	} {
 		if err := load(t.Context(), srv.URL+path); CodeOf(err) != want {
 			t.Errorf("%s: %v is %s, want %s", path, err, CodeOf(err), want)
@@ -139,6 +141,9 @@ func TestLoadURLs(t *testing.T) {
 	}
 	var e *Error
 	if err := load(t.Context(), srv.URL+"/page"); !errors.As(err, &e) || !strings.Contains(e.Hint(), "web page") {
+		t.Errorf("no hint: %v", err)
+	}
+	if err := load(t.Context(), srv.URL+"/magnet"); !errors.As(err, &e) || !strings.HasSuffix(e.Hint(), " 'magnet:?xt=urn:btih:"+hexV1+"&dn=it%27s'") {
 		t.Errorf("no hint: %v", err)
 	}
 	if err := load(t.Context(), strings.Replace(srv.URL, "http://", "http://u:secret@", 1)+"/absent"); strings.Contains(err.Error(), "secret") {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"shoal/commands/internal/ui"
 )
@@ -44,6 +45,15 @@ func WriteCompletion(root *cobra.Command, w io.Writer, shell string) error {
 		return root.GenPowerShellCompletionWithDesc(w)
 	}
 	return root.GenBashCompletionV2(w, true)
+}
+
+// completeChoices makes the flags of a command that take one of a few words complete them.
+func completeChoices(cmd *cobra.Command) {
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if c, ok := f.Value.(interface{ list() []string }); ok {
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(c.list(), cobra.ShellCompDirectiveNoFileComp))
+		}
+	})
 }
 
 // completeSources completes what a command downloads or reads: .torrent files.

@@ -98,7 +98,7 @@ func fieldNames(t reflect.Type) map[string]bool {
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
 			names[name] = true
 		}
 		for name := range fieldNames(f.Type) {

@@ -1,11 +1,11 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -116,13 +116,32 @@ func why(ctx context.Context, err error) error {
 
 // writeDownload writes a line about what is now where.
 func writeDownload(w io.Writer, r *bt.DownloadResult) error {
-	where := filepath.Join(r.Dir, filepath.FromSlash(r.Name))
-	if len(r.Files) == 1 {
-		where = resultPath(r, r.Files[0])
+	took := ui.Took(time.Duration(r.Seconds * float64(time.Second)))
+	if len(r.Files) == 0 { // --metadata-only
+		_, err := fmt.Fprintf(w, "%s: metadata of %s in %s\n", ui.Quote(r.Name), cmp.Or(r.InfoHash, r.InfoHashV2), took)
+		return err
 	}
-	_, err := fmt.Fprintf(w, "%s: %s, %s in %s\n", ui.Quote(where), ui.Count(len(r.Files), "file"), ui.Size(r.Bytes),
-		ui.Took(time.Duration(r.Seconds*float64(time.Second))))
+	when := "in " + took
+	if r.Present {
+		when = "already there"
+	}
+	_, err := fmt.Fprintf(w, "%s: %s, %s %s\n", ui.Quote(resultPlace(r)), ui.Count(len(r.Files), "file"), ui.Size(r.Bytes), when)
 	return err
+}
+
+// resultPlace is the single file of a result, or else the folder of its own that all files are in, or else the folder
+// that they were put into.
+func resultPlace(r *bt.DownloadResult) string {
+	if len(r.Files) == 1 {
+		return resultPath(r, r.Files[0])
+	}
+	top, _, _ := strings.Cut(r.Files[0].Path, "/")
+	for _, f := range r.Files {
+		if !strings.HasPrefix(f.Path, top+"/") {
+			return r.Dir
+		}
+	}
+	return filepath.Join(r.Dir, filepath.FromSlash(top))
 }
 
 // resultPath is where a file of a result lies.
@@ -131,16 +150,4 @@ func resultPath(r *bt.DownloadResult, f bt.ResultFile) string {
 		return path
 	}
 	return filepath.Join(r.Dir, filepath.FromSlash(f.Path))
-}
-
-// isTorrentFile reports whether the value of -t names a .torrent file rather than a tracker.
-func isTorrentFile(s string) bool {
-	if strings.Contains(s, "://") {
-		return false
-	}
-	if strings.HasSuffix(s, ".torrent") {
-		return true
-	}
-	info, err := os.Stat(s)
-	return err == nil && !info.IsDir()
 }

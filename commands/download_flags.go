@@ -134,16 +134,10 @@ func (o *downloadOptions) requests(g *globals, args []string) ([]request, error)
 	if err := o.checkFlags(g); err != nil {
 		return nil, err
 	}
-	var trackers []string
-	for _, t := range o.trackers {
-		if isTorrentFile(t) {
-			args = append(args, t)
-			continue
-		}
-		trackers = append(trackers, t)
+	args, err := o.sources(args)
+	if err != nil {
+		return nil, err
 	}
-	o.trackers = trackers
-
 	picks, err := parsePicks(o.selection)
 	if err != nil {
 		return nil, err
@@ -191,6 +185,8 @@ func (o *downloadOptions) checkRequests(requests []request) error {
 		}
 	}
 	switch {
+	case len(requests) == 0 && o.inputFile != "":
+		return usageErrorf("no SOURCE given, and none in %s", o.inputFile)
 	case len(requests) == 0:
 		return withHint(usageErrorf("no SOURCE given"), "a .torrent file, a URL, a magnet or an infohash; see \"shoal download --help\"")
 	case stdin > 1:

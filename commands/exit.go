@@ -109,6 +109,9 @@ func withHint(e *bt.Error, format string, args ...any) *bt.Error {
 // is the only one, or the error names it.
 func (g *globals) tell(ctx context.Context, source string, several bool, err error) (failure, int) {
 	f := failureOf(ctx, err)
+	if (f.Code == bt.NoPeers || f.Code == bt.NoMetadata) && cutMagnet(source) {
+		f.Hint += "; if the magnet went on after an \"&\", quote it: the shell ends a command there"
+	}
 	switch {
 	case err == nil:
 	case several && !strings.Contains(f.Message, source):
@@ -117,4 +120,9 @@ func (g *globals) tell(ctx context.Context, source string, several bool, err err
 		g.output().Error(f.Message, f.Hint)
 	}
 	return f, exitCode(ctx, err)
+}
+
+// cutMagnet reports whether a source may be what the shell left of a magnet that was not quoted.
+func cutMagnet(source string) bool {
+	return strings.HasPrefix(strings.ToLower(source), "magnet:") && !strings.Contains(source, "&")
 }

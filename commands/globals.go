@@ -114,6 +114,7 @@ func (g *globals) wrap(cmd *cobra.Command) {
 		}
 		return run(cmd, args)
 	}
+	completeChoices(cmd)
 	for _, sub := range cmd.Commands() {
 		g.wrap(sub)
 	}

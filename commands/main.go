@@ -49,7 +49,11 @@ func sayStopping(ctx context.Context, g *globals) (wait func()) {
 		defer close(said)
 		var i Interrupted
 		if errors.As(context.Cause(ctx), &i) {
-			g.output().Note("stopping; press again to leave at once")
+			again := "a second signal leaves at once"
+			if i.Signal == syscall.SIGINT {
+				again = "press Ctrl-C again to leave at once"
+			}
+			g.output().Note("stopping; %s", again)
 		}
 	})
 	return func() {

@@ -65,15 +65,10 @@ func (o *metainfoOptions) sources(g *globals, args []string) ([]string, error) {
 	if err := cmp.Or(o.networkOptions.check(), o.view.check(g.json)); err != nil {
 		return nil, err
 	}
-	var trackers []string
-	for _, t := range o.trackers {
-		if isTorrentFile(t) {
-			args = append(args, t)
-			continue
-		}
-		trackers = append(trackers, t)
+	args, err := o.networkOptions.sources(args)
+	if err != nil {
+		return nil, err
 	}
-	o.trackers = trackers
 	args = append(args, o.magnets...)
 	switch {
 	case len(args) == 0:

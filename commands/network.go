@@ -36,7 +36,7 @@ func (o *networkOptions) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.NoWebseeds, "no-webseeds", false, "do not use the web servers that torrents name")
 	fs.BoolVar(&c.UTP, "utp", false, "talk to peers by uTP as well as TCP")
 	fs.BoolVar(&c.UPnP, "upnp", false, "ask the router to forward the port")
-	fs.BoolVar(&c.LANOnly, "lan-only", false, "local addresses only: no DHT, no trackers, no port forwarding")
+	fs.BoolVar(&c.LANOnly, "lan-only", false, "local addresses only, found by --peer and --lpd: no DHT, no trackers, no port forwarding")
 	fs.IntVarP(&c.Port, "port", "p", 0, "listen on port `N`; 0 is any that is free")
 	fs.StringVar(&c.Listen, "listen", "", "listen on, and dial from, the address `ADDR`")
 	fs.StringVar(&c.Interface, "interface", "", "use the network interface `NAME` or none")
@@ -98,6 +98,48 @@ func (o *networkOptions) config(g *globals) (bt.Config, error) {
 	defer f.Close()
 	cfg.Blocklist, err = bt.ReadBlocklist(f)
 	return cfg, err
+}
+
+// sources adds to args the .torrent files that -t may name as well as trackers, and checks what addresses are left:
+// one that nobody could ever answer at is a slip, and would be waited for in vain.
+func (o *networkOptions) sources(args []string) ([]string, error) {
+	var trackers []string
+	for _, t := range o.trackers {
+		if isTorrentFile(t) {
+			args = append(args, t)
+			continue
+		}
+		trackers = append(trackers, t)
+	}
+	o.trackers = trackers
+	for _, list := range []struct {
+		flag   string
+		values []string
+		check  func(string) (string, error)
+	}{
+		{"peer", o.peers, bt.SanitizePeer},
+		{"tracker", o.trackers, bt.SanitizeTracker},
+		{"webseed", o.webseeds, bt.SanitizeWebseed},
+	} {
+		for _, v := range list.values {
+			if _, err := list.check(v); err != nil {
+				return nil, usageErrorf("--%s: %w", list.flag, err)
+			}
+		}
+	}
+	return args, nil
+}
+
+// isTorrentFile reports whether the value of -t names a .torrent file rather than a tracker.
+func isTorrentFile(s string) bool {
+	if strings.Contains(s, "://") {
+		return false
+	}
+	if strings.HasSuffix(s, ".torrent") {
+		return true
+	}
+	info, err := os.Stat(s)
+	return err == nil && !info.IsDir()
 }
 
 // parsePrefix reads a CIDR prefix, or an address as the prefix of it alone.

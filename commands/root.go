@@ -2,7 +2,9 @@ package commands
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,8 +16,12 @@ func Root() *cobra.Command { return newRootCmd(&globals{}) }
 
 func newRootCmd(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "shoal",
-		Short:   "Download, inspect and share with BitTorrent",
+		Use:   "shoal",
+		Short: "Download, inspect and share with BitTorrent",
+		Long: "Download, inspect and share with BitTorrent.\n\n" +
+			"The exit status says how it went: 0 all is there and verified, 1 failed, 2 wrong usage, 3 bad input, 4 gave up\n" +
+			"waiting, 5 the answer is no, 6 exists or busy, 7 network, 8 disk, 130 and 143 interrupted. Each flag may be set\n" +
+			"by an environment variable, as SHOAL_DIR sets --dir, or by a key in ~/.config/shoal/config.toml.",
 		Example: "  shoal download debian.torrent\n  shoal metainfo --files debian.torrent\n  shoal demo",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -38,8 +44,33 @@ func newRootCmd(g *globals) *cobra.Command {
 		newMetainfoCmd(g),
 		newVersionCmd(g),
 	)
+	cmd.SetHelpCommand(newHelpCmd())
 	g.wrap(cmd)
 	return cmd
+}
+
+// newHelpCmd is the help command. That of the library answers an unknown name with the help of all and status 0.
+func newHelpCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show help about a command",
+		Example: "  shoal help download",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || (about == cmd.Root() && len(rest) > 0) {
+				return unknownCommand(cmd.Root(), args[0])
+			}
+			return about.Help()
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) (names []string, _ cobra.ShellCompDirective) {
+			for _, c := range cmd.Root().Commands() {
+				if len(args) == 0 && c.IsAvailableCommand() && strings.HasPrefix(c.Name(), begun) {
+					names = append(names, c.Name())
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
 }
 
 // unknownCommand says what the user may have meant.
@@ -70,7 +101,14 @@ func looksLikeSource(word string) bool {
 // flagError turns what the flag parser says into an error of ours, with the flag that may have been meant.
 func flagError(cmd *cobra.Command, err error) error {
 	e := usageErrorf("%w", err)
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		e = usageErrorf("--%s %w", invalid.GetFlag().Name, about(invalid.GetValue(), invalid.Unwrap()))
+	}
 	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && !cmd.HasParent() && hasFlag(child(cmd, "download"), unknown) {
+		return withHint(e, "did you mean \"shoal download\" with it?")
+	}
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -83,6 +121,36 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	}
 	return withHint(e, "see \"%s --help\"", cmd.CommandPath())
+}
+
+// hasFlag reports whether a command has the flag that another does not know.
+func hasFlag(cmd *cobra.Command, unknown *pflag.NotExistError) bool {
+	if short := unknown.GetSpecifiedShortnames(); short != "" {
+		return cmd.Flags().ShorthandLookup(short[:1]) != nil
+	}
+	return cmd.Flags().Lookup(unknown.GetSpecifiedName()) != nil
+}
+
+// about names the value that err is about, unless it does so itself.
+func about(value string, err error) error {
+	if quoted := strconv.Quote(value); !strings.HasPrefix(err.Error(), quoted) {
+		return fmt.Errorf("%s: %w", quoted, plainly(err))
+	}
+	return err
+}
+
+// plainly says in our words what strconv says of a number or a switch that cannot be read.
+func plainly(err error) error {
+	var number *strconv.NumError
+	switch {
+	case !errors.As(err, &number):
+		return err
+	case number.Func == "ParseBool":
+		return errors.New("want true or false")
+	case number.Func == "ParseFloat":
+		return errors.New("want a number")
+	}
+	return errors.New("want a whole number")
 }
 
 // exactArgs wants n arguments; what says what they are.

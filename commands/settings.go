@@ -69,7 +69,7 @@ func setFlag(f *pflag.Flag, values []string) error {
 		return errors.New("a list, where one value is wanted")
 	}
 	if err := f.Value.Set(values[0]); err != nil {
-		return fmt.Errorf("%q: %w", values[0], err)
+		return about(values[0], err)
 	}
 	return nil
 }
@@ -112,6 +112,9 @@ func checkKeys(cmd *cobra.Command, table map[string]any, path string) error {
 			continue
 		}
 		if !configurable(key) || !knows(cmd, key) {
+			if dashed := strings.ReplaceAll(key, "_", "-"); dashed != key && knows(cmd, dashed) {
+				return fmt.Errorf("unknown key %q: it is written %q", path+key, path+dashed)
+			}
 			return fmt.Errorf("unknown key %q", path+key)
 		}
 		if _, err := configValues(value); err != nil {

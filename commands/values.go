@@ -94,8 +94,15 @@ func parseDuration(s string) (time.Duration, error) {
 // A durationValue is a flag for a time span; 0 is none.
 type durationValue time.Duration
 
-func (v *durationValue) String() string { return formatDuration(time.Duration(*v)) }
-func (v *durationValue) Type() string   { return "DUR" }
+func (v *durationValue) Type() string { return "DUR" }
+
+// String is 0, not 0s, for no limit: help shows no default then, where "give up after 0s" would be a lie.
+func (v *durationValue) String() string {
+	if *v == 0 {
+		return "0"
+	}
+	return formatDuration(time.Duration(*v))
+}
 
 func (v *durationValue) Set(s string) error {
 	d, err := parseDuration(s)
@@ -139,13 +146,17 @@ func (c *choice[S]) String() string {
 
 func (c *choice[S]) Type() string { return "string" }
 
+// list is the words as plain strings.
+func (c *choice[S]) list() (words []string) {
+	for _, w := range c.words {
+		words = append(words, string(w))
+	}
+	return words
+}
+
 func (c *choice[S]) Set(s string) error {
 	if !slices.Contains(c.words, S(s)) {
-		var words []string
-		for _, w := range c.words {
-			words = append(words, string(w))
-		}
-		return errors.New("want " + strings.Join(words, ", "))
+		return errors.New("want " + strings.Join(c.list(), ", "))
 	}
 	*c.value = S(s)
 	return nil

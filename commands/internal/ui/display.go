@@ -51,7 +51,7 @@ func (d *Display) Update(id string, p bt.Progress) {
 	}
 	switch d.out.mode {
 	case "bar":
-		d.out.draw(barLine(d.sum(), d.out.width()-1))
+		d.out.draw(barLine(d.sum(), d.out.width()-len("^C")-1))
 	case "plain":
 		if changed || j.last.Sub(j.said) >= plainEvery {
 			j.said = j.last
@@ -67,6 +67,9 @@ func (d *Display) Event(id string, e bt.Event) {
 	d.out.mu.Lock()
 	defer d.out.mu.Unlock()
 	j := d.job(id)
+	if e.Kind == "metadata" {
+		j.Name, j.InfoHash = e.Name, e.InfoHash
+	}
 	switch d.out.mode {
 	case "bar", "plain":
 		if e.Kind == "stalled" {

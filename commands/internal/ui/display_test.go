@@ -114,7 +114,7 @@ func TestBarStaysWhole(t *testing.T) {
 	o, errw, _ := display("bar")
 	d := o.NewDisplay()
 	d.Update("s", running)
-	line := barLine(&job{Progress: running}, 79)
+	line := barLine(&job{Progress: running}, 77) // a terminal adds "^C" when that is typed
 	o.Note("hello\x07")
 	o.Error("bad \x1b[0m", "try")
 	d.Close()
@@ -130,7 +130,7 @@ func TestSum(t *testing.T) {
 	d := o.NewDisplay()
 	d.Update("1", bt.Progress{State: "downloading", Done: mib, Total: 4 * mib, Down: mib, Peers: 1})
 	d.Update("2", bt.Progress{State: "seeding", Done: 4 * mib, Total: 4 * mib, Peers: 2})
-	if got := errw.String(); !strings.HasSuffix(got, "2 downloads  62% |██████████       | 5.00/8.00 MiB  1.00 MiB/s  3 peers  ETA 3s") {
+	if got := errw.String(); !strings.HasSuffix(got, "2 downloads  62% |█████████      | 5.00/8.00 MiB  1.00 MiB/s  3 peers  ETA 3s") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -152,6 +152,17 @@ func TestJSONLines(t *testing.T) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("not JSON: %s", line)
 		}
+	}
+}
+
+// What a download is called is known from its metadata on, not only from the first progress.
+func TestEventsBearTheName(t *testing.T) {
+	o, errw, _ := display("json")
+	d := o.NewDisplay()
+	d.Event("a/film.torrent", bt.Event{Kind: "metadata", InfoHash: "aa", Name: "film"})
+	d.Event("a/film.torrent", bt.Event{Kind: "file", InfoHash: "aa", Name: "film", Size: 3})
+	if got := errw.String(); strings.Count(got, `"name":"film"`) != 2 {
+		t.Errorf("got %s", got)
 	}
 }
 
