@@ -39,6 +39,9 @@ func (c *Client) Download(ctx context.Context, src *Source, opts DownloadOptions
 		return nil, err
 	}
 	defer d.close()
+	if opts.Resume != "" {
+		pruneResume(opts.Resume, d.start)
+	}
 	if err := d.prepare(ctx); err != nil {
 		return nil, err
 	}
