@@ -50,7 +50,21 @@ func newPeerBook(w *swarm, opts joinOptions) *peerBook {
 		}
 		b.peers[addr] = &bookPeer{source: torrent.PeerSourceDirect, static: true}
 	}
+	if opts.Known != nil {
+		b.learn(opts.Known)
+	}
 	return b
+}
+
+// learn takes over the addresses of another book.
+func (b *peerBook) learn(from *peerBook) {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	for addr, p := range from.peers {
+		if b.peers[addr] == nil {
+			b.peers[addr] = &bookPeer{source: p.source, static: p.static}
+		}
+	}
 }
 
 // heard adds addresses. A full book drops those that failed most.
