@@ -155,17 +155,17 @@ func (b *peerBook) connectedTo(addr string) {
 
 // resolve turns a host name into an address, so that the blocklist sees it; a proxy resolves by itself.
 func (b *peerBook) resolve(addr string) torrent.StringAddr {
-	host, port, err := net.SplitHostPort(addr)
+	host, _, err := net.SplitHostPort(addr)
 	if _, perr := netip.ParseAddr(host); err != nil || perr == nil || b.w.c.cfg.Proxy != "" {
 		return torrent.StringAddr(addr)
 	}
 	ctx, cancel := context.WithTimeout(b.w.ctx, 10*time.Second)
 	defer cancel()
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil || len(ips) == 0 {
+	addrs, err := b.w.c.net.resolve(ctx, addr)
+	if err != nil || len(addrs) == 0 {
 		return torrent.StringAddr(addr)
 	}
-	return torrent.StringAddr(net.JoinHostPort(ips[0].Unmap().String(), port))
+	return torrent.StringAddr(addrs[0].String())
 }
 
 // connected is the remote addresses of live connections.
