@@ -243,3 +243,30 @@ func TestFilesDamageWhileSeeding(t *testing.T) {
 		t.Error("the user's edit is gone")
 	}
 }
+
+// Two selections of a torrent in one folder share partial data, so only one of them is stored at a time (issue 2).
+func TestFilesLockOfOtherSelection(t *testing.T) {
+	m, _, _ := seedAlbum(t, FormatV1)
+	root, state := t.TempDir(), t.TempDir()
+	open := func(record string, picks ...int) (*FileStorage, error) {
+		paths := make([]string, len(m.Files))
+		for _, i := range picks {
+			paths[i] = m.Files[i].Path
+		}
+		return OpenFiles(t.Context(), m, FileOptions{Root: root, Paths: paths, Record: filepath.Join(state, record)})
+	}
+	first, err := open("a", 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = open("b", 0, 3)
+	wantCode(t, err, Busy)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := open("b", 0, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+}
