@@ -2,9 +2,11 @@ package bt
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -269,4 +271,21 @@ func TestFilesLockOfOtherSelection(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.Close()
+}
+
+// Who has given --check is not told to give it (issue 2).
+func TestFilesCheckOfAnotherFile(t *testing.T) {
+	m, _, _ := seedAlbum(t, FormatV2)
+	root, paths := t.TempDir(), make([]string, len(m.Files))
+	last := len(m.Files) - 1
+	paths[last] = m.Files[last].Path
+	if err := os.WriteFile(filepath.Join(root, paths[last]), make([]byte, m.Files[last].Length), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := OpenFiles(t.Context(), m, FileOptions{Root: root, Paths: paths, Check: true})
+	wantCode(t, err, Exists)
+	var e *Error
+	if !errors.As(err, &e) || strings.Contains(e.Hint(), "--check") {
+		t.Errorf("the hint is %q", e.Hint())
+	}
 }
