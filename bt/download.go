@@ -22,6 +22,7 @@ type download struct {
 
 	m      *Metainfo    // nil until known
 	swarm  *swarm       // nil while offline
+	book   *peerBook    // of a swarm that was left; nil when there was none
 	files  *FileStorage // nil with opts.Stream, and until opened
 	picked []bool       // files selected, by index
 	root   string       // absolute path of the folder that paths are below
@@ -79,7 +80,7 @@ func (d *download) prepare(ctx context.Context) (err error) {
 	if d.m, err = d.c.known(ctx, d.src, d.opts.Resume, d.opts.LoadOptions); err != nil {
 		return err
 	}
-	if d.m == nil {
+	if d.m == nil || d.m.lacksLayers() {
 		if d.m, err = d.metadata(ctx); err != nil {
 			return err
 		}
@@ -104,7 +105,16 @@ func (d *download) metadata(ctx context.Context) (*Metainfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	rememberMetainfo(m, d.opts.Resume, d.c.log)
+	if d.src.Magnet != nil {
+		rememberMetainfo(d.src.Magnet, m, d.opts.Resume, d.c.log)
+	}
+	if !m.HasV1() {
+		// To the library, pieces whose hashes came later than the info dictionary are pieces that it does not ask for,
+		// and may panic at. So it is given the torrent anew, with all hashes.
+		d.book = d.swarm.book
+		d.swarm.close()
+		d.swarm = nil
+	}
 	return m, nil
 }
 
@@ -121,7 +131,7 @@ func (d *download) open(ctx context.Context, st Storage) error {
 func (d *download) join(ctx context.Context, st Storage) (err error) {
 	d.swarm, err = d.c.join(ctx, joinOptions{
 		Metainfo: d.m, Magnet: d.src.Magnet, Storage: st,
-		Peers: d.opts.Peers, Trackers: d.opts.Trackers, Webseeds: d.opts.Webseeds,
+		Peers: d.opts.Peers, Trackers: d.opts.Trackers, Webseeds: d.opts.Webseeds, Known: d.book,
 	})
 	return err
 }

@@ -23,7 +23,7 @@ type DownloadOptions struct {
 	Sequential      bool
 	Resume          string // folder of resume records; "" = none are kept
 
-	Stream io.Writer // verified bytes of the selected files, in order, instead of files
+	Stream io.Writer // verified bytes of the selected files, in order, instead of files; a Write that blocks may outlast Download
 	Tar    bool      // with Stream: as a tar archive
 
 	MetadataOnly bool

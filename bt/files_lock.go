@@ -12,11 +12,11 @@ type fileLock struct{ f *os.File }
 var errLocked = errors.New("locked by another process")
 
 // takeLock makes sure that nobody else stores this torrent here: with a lock beside the record, or in the root when
-// none is kept.
+// none is kept. Other selections have other records, but the same partial data.
 func (s *FileStorage) takeLock() (*fileLock, error) {
 	name := filepath.Join(s.opts.Root, s.hiddenName("lock"))
 	if s.opts.Record != "" {
-		name = s.opts.Record + ".lock"
+		name = filepath.Join(filepath.Dir(s.opts.Record), shortID(s.m)+"-"+hashName(name)+".lock")
 		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 			return nil, err
 		}

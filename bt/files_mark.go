@@ -162,8 +162,11 @@ func (s *FileStorage) compare(piece int) error {
 
 // differs is the error for a file in the way.
 func (s *FileStorage) differs(d *diskFile) error {
-	return errorf(Exists, "storing %s: it exists and differs from the torrent's", s.display(d.path)).
-		withHint("--force replaces it; --check keeps its good pieces and fetches the others")
+	err := errorf(Exists, "storing %s: it exists and differs from the torrent's", s.display(d.path))
+	if s.opts.Check {
+		return err.withHint("no piece of it is the torrent's, so it may be another file; --force replaces it")
+	}
+	return err.withHint("--force replaces it; --check keeps its good pieces and fetches the others")
 }
 
 // takeBack makes the file that has the final name the partial one, in place of any other, so that it can be written. The

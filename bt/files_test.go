@@ -2,9 +2,11 @@ package bt
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -241,5 +243,49 @@ func TestFilesDamageWhileSeeding(t *testing.T) {
 	mustClose(t, s)
 	if got, _ := os.ReadFile(filepath.Join(opts.Root, "a")); !bytes.Equal(got, edited) {
 		t.Error("the user's edit is gone")
+	}
+}
+
+// Two selections of a torrent in one folder share partial data, so only one of them is stored at a time (issue 2).
+func TestFilesLockOfOtherSelection(t *testing.T) {
+	m, _, _ := seedAlbum(t, FormatV1)
+	root, state := t.TempDir(), t.TempDir()
+	open := func(record string, picks ...int) (*FileStorage, error) {
+		paths := make([]string, len(m.Files))
+		for _, i := range picks {
+			paths[i] = m.Files[i].Path
+		}
+		return OpenFiles(t.Context(), m, FileOptions{Root: root, Paths: paths, Record: filepath.Join(state, record)})
+	}
+	first, err := open("a", 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = open("b", 0, 3)
+	wantCode(t, err, Busy)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := open("b", 0, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close()
+}
+
+// Who has given --check is not told to give it (issue 2).
+func TestFilesCheckOfAnotherFile(t *testing.T) {
+	m, _, _ := seedAlbum(t, FormatV2)
+	root, paths := t.TempDir(), make([]string, len(m.Files))
+	last := len(m.Files) - 1
+	paths[last] = m.Files[last].Path
+	if err := os.WriteFile(filepath.Join(root, paths[last]), make([]byte, m.Files[last].Length), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := OpenFiles(t.Context(), m, FileOptions{Root: root, Paths: paths, Check: true})
+	wantCode(t, err, Exists)
+	var e *Error
+	if !errors.As(err, &e) || strings.Contains(e.Hint(), "--check") {
+		t.Errorf("the hint is %q", e.Hint())
 	}
 }

@@ -50,7 +50,7 @@ func (c *Client) known(ctx context.Context, src *Source, resume string, opts Loa
 		return nil, nil
 	}
 	m, err := ParseMetainfo(b)
-	if err != nil || m.Short() != src.Magnet.short() && m.InfoHashV2 != src.Magnet.InfoHashV2 {
+	if err != nil || !src.Magnet.names(m) || m.lacksLayers() {
 		return nil, nil // damaged: ask the swarm again
 	}
 	src.Magnet.addTo(m)
@@ -62,14 +62,15 @@ func memoryPath(resume string, h InfoHash) string {
 	return filepath.Join(resume, h.String()+".torrent")
 }
 
-// rememberMetainfo saves the metainfo of a magnet for the next run. It is a convenience: errors are only logged.
-func rememberMetainfo(m *Metainfo, resume string, log *slog.Logger) {
+// rememberMetainfo saves the metainfo of a magnet for the next run, under the infohash that the magnet has: that of a
+// hybrid may be either. It is a convenience: errors are only logged.
+func rememberMetainfo(g *Magnet, m *Metainfo, resume string, log *slog.Logger) {
 	if resume == "" {
 		return
 	}
 	err := os.MkdirAll(resume, 0o700)
 	if err == nil {
-		err = saveMetainfo(m, memoryPath(resume, m.Short()))
+		err = saveMetainfo(m, memoryPath(resume, g.short()))
 	}
 	if err != nil {
 		log.Warn("metainfo not remembered", "err", err)
@@ -82,6 +83,12 @@ func (g *Magnet) short() InfoHash {
 		return g.InfoHashV2.Short()
 	}
 	return g.InfoHash
+}
+
+// names reports whether m is the metainfo of the magnet: whether each hash that the magnet has is that of m.
+func (g *Magnet) names(m *Metainfo) bool {
+	return (g.InfoHash.IsZero() || g.InfoHash == m.InfoHash || g.InfoHash == m.InfoHashV2.Short()) &&
+		(g.InfoHashV2.IsZero() || g.InfoHashV2 == m.InfoHashV2)
 }
 
 // addTo adds the trackers and webseeds of the magnet to a metainfo, which has none when peers sent it.
@@ -107,7 +114,8 @@ func (g *Magnet) addTo(m *Metainfo) {
 	}
 }
 
-// fetchMetadata waits for peers to send the info dictionary, reporting progress meanwhile.
+// fetchMetadata waits for peers to send the info dictionary, and the piece layers where they are needed, reporting
+// progress meanwhile.
 func (w *swarm) fetchMetadata(ctx context.Context, timeout time.Duration, report func(Progress)) (*Metainfo, error) {
 	if err := w.hopeless(); err != nil {
 		return nil, err
@@ -122,6 +130,9 @@ func (w *swarm) fetchMetadata(ctx context.Context, timeout time.Duration, report
 	for {
 		tick, cancel := context.WithTimeoutCause(ctx, tickEvery, errTick)
 		m, err := w.metainfo(tick)
+		if err == nil && m.lacksLayers() {
+			m, err = w.layers(tick, m)
+		}
 		cancel()
 		s := w.stats()
 		seen = seen || s.peers > 0
@@ -130,6 +141,9 @@ func (w *swarm) fetchMetadata(ctx context.Context, timeout time.Duration, report
 		}
 		switch {
 		case errors.Is(err, errTick):
+		case errors.Is(err, errLate) && w.haveInfo():
+			return nil, errorf(NoMetadata, "no peer sent the hashes of the pieces within %v", timeout).
+				withHint("another --peer or --tracker may help")
 		case errors.Is(err, errLate) && seen:
 			return nil, errorf(NoMetadata, "no peer sent the metadata within %v", timeout).
 				withHint("those found know no more than the hash: another --peer or --tracker may help")
@@ -137,6 +151,23 @@ func (w *swarm) fetchMetadata(ctx context.Context, timeout time.Duration, report
 			return nil, errorf(NoPeers, "found no peer within %v", timeout).withHint(w.noPeersHint())
 		default:
 			return m, err
+		}
+	}
+}
+
+// layers waits for peers to send the piece layers of m (BEP 52): without them nothing on disk can be judged, and the
+// library does not ask for pieces whose hashes come late. Nothing tells when they are there.
+func (w *swarm) layers(ctx context.Context, m *Metainfo) (*Metainfo, error) {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, tickEvery) {
+		full, err := m.WithPieceLayers(w.lib.Metainfo().PieceLayers)
+		if err == nil && !full.lacksLayers() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.m = full
+			return full, nil
+		}
+		if err := pause(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -263,4 +264,11 @@ func (m *Metainfo) WithPieceLayers(layers map[string]string) (*Metainfo, error) 
 		out.PieceLayers[key] = layer
 	}
 	return &out, nil
+}
+
+// lacksLayers reports whether pieces of m cannot be verified for want of piece layers.
+func (m *Metainfo) lacksLayers() bool {
+	return !m.HasV1() && slices.ContainsFunc(m.Files, func(f File) bool {
+		return f.Length > m.PieceLength && m.PieceLayers[string(f.Root[:])] == ""
+	})
 }

@@ -50,7 +50,21 @@ func newPeerBook(w *swarm, opts joinOptions) *peerBook {
 		}
 		b.peers[addr] = &bookPeer{source: torrent.PeerSourceDirect, static: true}
 	}
+	if opts.Known != nil {
+		b.learn(opts.Known)
+	}
 	return b
+}
+
+// learn takes over the addresses of another book.
+func (b *peerBook) learn(from *peerBook) {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	for addr, p := range from.peers {
+		if b.peers[addr] == nil {
+			b.peers[addr] = &bookPeer{source: p.source, static: p.static}
+		}
+	}
 }
 
 // heard adds addresses. A full book drops those that failed most.
@@ -141,17 +155,17 @@ func (b *peerBook) connectedTo(addr string) {
 
 // resolve turns a host name into an address, so that the blocklist sees it; a proxy resolves by itself.
 func (b *peerBook) resolve(addr string) torrent.StringAddr {
-	host, port, err := net.SplitHostPort(addr)
+	host, _, err := net.SplitHostPort(addr)
 	if _, perr := netip.ParseAddr(host); err != nil || perr == nil || b.w.c.cfg.Proxy != "" {
 		return torrent.StringAddr(addr)
 	}
 	ctx, cancel := context.WithTimeout(b.w.ctx, 10*time.Second)
 	defer cancel()
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil || len(ips) == 0 {
+	addrs, err := b.w.c.net.resolve(ctx, addr)
+	if err != nil || len(addrs) == 0 {
 		return torrent.StringAddr(addr)
 	}
-	return torrent.StringAddr(net.JoinHostPort(ips[0].Unmap().String(), port))
+	return torrent.StringAddr(addrs[0].String())
 }
 
 // connected is the remote addresses of live connections.

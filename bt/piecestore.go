@@ -136,6 +136,7 @@ func (p storedPiece) WriteTo(w io.Writer) (done int64, err error) {
 	for size := p.o.m.PieceSize(p.index); done < size; {
 		b := (*buf)[:min(verifyChunk, size-done)]
 		if _, err := p.o.st.ReadAt(b, p.base()+done); err != nil {
+			p.s.failed(err) // to the library the piece is bad, and is fetched again for ever
 			return done, err
 		}
 		n, err := w.Write(b)

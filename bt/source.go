@@ -106,7 +106,7 @@ func (s *Source) Load(ctx context.Context, opts LoadOptions) (*Metainfo, error) 
 		opts.Stdin = bytes.NewReader(nil)
 		fallthrough
 	case s.Stdin:
-		m, err := ReadMetainfo(opts.Stdin)
+		m, err := unlessDone(ctx, func() (*Metainfo, error) { return ReadMetainfo(opts.Stdin) })
 		if err != nil {
 			return nil, fmt.Errorf("reading standard input: %w", err)
 		}
@@ -132,4 +132,23 @@ func (s *Source) open() (*Metainfo, error) {
 		return nil, fmt.Errorf("reading %s: %w", s.Path, err)
 	}
 	return m, nil
+}
+
+// unlessDone is what f returns, or the cause of ctx when that is done first. f is for a caller's reader or writer, which
+// may block for good: a call of it that does so is left behind.
+func unlessDone[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	var v T
+	var err error
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		v, err = f()
+	}()
+	select {
+	case <-returned:
+		return v, err
+	case <-ctx.Done():
+		var zero T
+		return zero, context.Cause(ctx)
+	}
 }

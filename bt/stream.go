@@ -131,7 +131,9 @@ func (d *download) stream(ctx context.Context) (_ *DownloadResult, err error) {
 			return nil, err
 		}
 	}
-	if err := s.write(ctx); err != nil {
+	if err := s.write(ctx, writerFunc(func(b []byte) (int, error) {
+		return unlessDone(ctx, func() (int, error) { return d.opts.Stream.Write(b) })
+	})); err != nil {
 		return nil, err
 	}
 	d.report(Progress{State: "downloading", Done: s.total, Total: s.total})
@@ -154,11 +156,16 @@ func (s *streamer) start(ctx context.Context) error {
 	return nil
 }
 
-// write writes each selected file, or the archive of them.
-func (s *streamer) write(ctx context.Context) error {
+// A writerFunc is an io.Writer.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// write writes each selected file to w, or the archive of them.
+func (s *streamer) write(ctx context.Context, w io.Writer) error {
 	if !s.d.opts.Tar {
 		for i, f := range s.d.m.Files {
-			if err := s.file(ctx, s.d.opts.Stream, i, f); err != nil {
+			if err := s.file(ctx, w, i, f); err != nil {
 				return err
 			}
 		}
@@ -168,7 +175,7 @@ func (s *streamer) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tw := tar.NewWriter(s.d.opts.Stream)
+	tw := tar.NewWriter(w)
 	for i, f := range s.d.m.Files {
 		if !s.d.picked[i] {
 			continue
@@ -215,6 +222,9 @@ func (s *streamer) file(ctx context.Context, w io.Writer, i int, f File) error {
 			return err
 		}
 		if _, err := w.Write(buf[:n]); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			return errorf(IO, "writing the stream: %w", err)
 		}
 		off += n

@@ -54,6 +54,7 @@ type joinOptions struct {
 	Peers    []string
 	Trackers []string
 	Webseeds []string
+	Known    *peerBook // of an earlier swarm of the same torrent; nil = none
 }
 
 // join adds a torrent to the session and starts looking for peers.
@@ -129,6 +130,11 @@ func (w *swarm) add(ctx context.Context, opts joinOptions) (err error) {
 		w.hash = v2.Short()
 	}
 	lt.SetOnWriteChunkError(w.fail)
+	if opts.Storage == nil {
+		// Pieces that nobody asked for and whose v2 hashes have come are an inconsistency to the library, at which it
+		// panics; not so while no data is allowed. See open.
+		lt.DisallowDataDownload()
+	}
 	if opts.Metainfo != nil {
 		select {
 		case <-lt.GotInfo():
@@ -160,8 +166,7 @@ func (w *swarm) metainfo(ctx context.Context) (*Metainfo, error) {
 		return nil, fmt.Errorf("reading the metadata that peers sent: %w", err)
 	}
 	// The library checks this too; a version of it did not (GHSA-4mxg-hpvf-2386).
-	if g := w.magnet; !g.InfoHash.IsZero() && g.InfoHash != m.InfoHash && g.InfoHash != m.InfoHashV2.Short() ||
-		!g.InfoHashV2.IsZero() && g.InfoHashV2 != m.InfoHashV2 {
+	if !w.magnet.names(m) {
 		return nil, errorf(Damaged, "the metadata that peers sent is not that of the infohash")
 	}
 	w.magnet.addTo(m)
@@ -182,6 +187,7 @@ func (w *swarm) open(st Storage) {
 			w.lib.Piece(i).UpdateCompletion()
 		}
 	}
+	w.lib.AllowDataDownload()
 	w.startWebseeds()
 }
 

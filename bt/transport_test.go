@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -373,5 +374,19 @@ func TestRedirects(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "inner") {
 		t.Errorf("a name for loopback: %v", err)
+	}
+}
+
+// Names are looked up by the transport alone: with an interface the system's resolver would go past it.
+func TestOneResolver(t *testing.T) {
+	files, _ := filepath.Glob("*.go")
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(name, "transport") && strings.Contains(string(b), "net.DefaultResolver") {
+			t.Errorf("%s looks names up by itself", name)
+		}
 	}
 }

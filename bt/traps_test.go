@@ -85,6 +85,29 @@ func (s *failingStorage) WriteAt(b []byte, off int64) (int, error) {
 	return s.Storage.WriteAt(b, off)
 }
 
+// unreadableStorage takes everything, and gives nothing back.
+type unreadableStorage struct{ Storage }
+
+func (unreadableStorage) ReadAt([]byte, int64) (int, error) {
+	return 0, &os.PathError{Op: "read", Path: "part", Err: syscall.EIO}
+}
+
+// A disk that cannot be read ends a download, rather than have all of it fetched again for ever (issue 2).
+func TestReadErrorEndsDownload(t *testing.T) {
+	for _, format := range []Format{FormatV1, FormatV2} {
+		m, _, peer := seedAlbum(t, format)
+		w, err := local(t).join(t.Context(), joinOptions{Metainfo: m, Storage: unreadableStorage{newStreamStorage(m)}, Peers: []string{peer}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.close()
+		w.want([]int{0, 1, 2})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		wantCode(t, w.waitAll(ctx, func(time.Time) error { return nil }), IO)
+	}
+}
+
 func TestStorageErrorEndsDownload(t *testing.T) {
 	m, _, peer := seedAlbum(t, FormatV1)
 	st := &failingStorage{Storage: newStreamStorage(m)}

@@ -33,9 +33,20 @@ func (w *swarm) watch() {
 			}
 			w.c.log.Debug("no data from connected peers: asking afresh", "infohash", w.short(), "peers", s.peers)
 			w.kicks.Add(1)
-			w.lib.DisallowDataDownload()
-			w.lib.AllowDataDownload()
+			w.kick()
 			since, wait = now, min(2*wait, kickLimit)
 		}
 	}
+}
+
+// kick makes the library ask afresh. Now and then the library checks on the way whether its lists agree, which they need
+// not do between the two calls, and panics if not; the next kick makes them agree.
+func (w *swarm) kick() {
+	defer func() {
+		if r := recover(); r != nil {
+			w.c.log.Warn("asking afresh went wrong", "infohash", w.short(), "why", r)
+		}
+	}()
+	w.lib.DisallowDataDownload()
+	w.lib.AllowDataDownload()
 }

@@ -130,7 +130,7 @@ func (b *batch) one(ctx context.Context, client *bt.Client, i int, free func()) 
 	switch {
 	case failed != nil:
 		err = failed
-	case complete && b.opts.seed:
+	case complete && b.opts.seed && ctx.Err() != nil:
 		return nil // being stopped is how seeding without a goal ends
 	case complete && err != nil:
 		return b.late(ctx, i, err)

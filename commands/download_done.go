@@ -36,6 +36,9 @@ func (b *batch) accept(ctx context.Context, r request, res *bt.DownloadResult, s
 		return nil
 	}
 	if err := runHook(ctx, b.g.output().Log(), b.opts.onDone, res); err != nil {
+		if ctx.Err() != nil { // we stopped it
+			return why(ctx, context.Cause(ctx))
+		}
 		return &bt.Error{Code: bt.Failed, Err: fmt.Errorf("running the --on-done command for %s: %w", r.source, err)}
 	}
 	return nil
