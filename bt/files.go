@@ -141,6 +141,8 @@ func (s *FileStorage) open(ctx context.Context) (err error) {
 	if err = s.makeEmptyFiles(); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, d := range s.files {
 		if d.path != "" && d.missing == 0 && d.place == inPart {
 			s.enqueue(d)

@@ -212,7 +212,7 @@ func (s *FileStorage) copyPart(d *diskFile) error {
 // recordEvery is how often, at most, the record is written while files are being completed.
 const recordEvery = 3 * time.Second
 
-// enqueue gives d to the finishing goroutine, and starts it if needed. The caller holds mu, or is alone.
+// enqueue gives d to the finishing goroutine, and starts it if needed. The caller holds mu.
 func (s *FileStorage) enqueue(d *diskFile) {
 	s.queue = append(s.queue, d)
 	if !s.busy {
