@@ -102,8 +102,11 @@ func (h *pieceHasher) watch(finished <-chan struct{}, progress func(Progress)) {
 	start := time.Now()
 	report := func() {
 		p := Progress{State: "hashing", Done: h.done.Load(), Total: h.tree.size, ETA: -1}
-		if elapsed := time.Since(start); p.Done > 0 {
+		elapsed := time.Since(start)
+		if p.Done > 0 {
 			p.Down = float64(p.Done) / elapsed.Seconds()
+		}
+		if p.Done > 0 && p.Done <= p.Total {
 			p.ETA = time.Duration(float64(elapsed) / float64(p.Done) * float64(p.Total-p.Done))
 		}
 		progress(p)
