@@ -33,9 +33,12 @@ func newRootCmd(g *globals) *cobra.Command {
 	cmd.SetFlagErrorFunc(flagError)
 	cmd.AddCommand(
 		newCompletionCmd(g),
+		newCreateCmd(g),
 		newDemoCmd(g),
 		newDownloadCmd(g),
+		newEditCmd(g),
 		newMetainfoCmd(g),
+		newVerifyCmd(g),
 		newVersionCmd(g),
 	)
 	g.wrap(cmd)
