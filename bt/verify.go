@@ -33,15 +33,15 @@ type PieceRange [2]int
 
 // A VerifyResult says what of a torrent is there.
 type VerifyResult struct {
-	Name          string         `json:"name"`
-	InfoHash      string         `json:"infohash,omitempty"`
-	InfoHashV2    string         `json:"infohash_v2,omitempty"`
-	Dir           string         `json:"dir"` // absolute
-	Bytes         int64          `json:"bytes"`
-	GoodBytes     int64          `json:"good_bytes"`
-	Pieces        int            `json:"pieces"`
-	DamagedPieces int            `json:"damaged_pieces"` // those that were read and do not match, or could not be read for want of bytes
-	Files         []VerifiedFile `json:"files"`
+	Name       string         `json:"name"`
+	InfoHash   string         `json:"infohash,omitempty"`
+	InfoHashV2 string         `json:"infohash_v2,omitempty"`
+	Dir        string         `json:"dir"` // absolute
+	Bytes      int64          `json:"bytes"`
+	GoodBytes  int64          `json:"good_bytes"`
+	Pieces     int            `json:"pieces"`
+	GoodPieces int            `json:"good_pieces"`
+	Files      []VerifiedFile `json:"files"`
 }
 
 // A VerifiedFile says what of a file is there. A piece may hold bytes of several files; when such a one is damaged it
@@ -117,8 +117,8 @@ func Verify(ctx context.Context, m *Metainfo, opts VerifyOptions) (*VerifyResult
 		r.GoodBytes += r.Files[i].Bytes - r.Files[i].DamagedBytes - r.Files[i].UnverifiedBytes
 	}
 	for _, verdict := range v.verdicts {
-		if verdict != pieceGood {
-			r.DamagedPieces++
+		if verdict == pieceGood {
+			r.GoodPieces++
 		}
 	}
 	return r, nil

@@ -62,14 +62,14 @@ func TestVerify(t *testing.T) {
 			at := func(name string) string { return filepath.Join(dir, "tree", name) }
 			want := map[string]FileState{"tree/a": FileOK, "tree/b": FileOK, "tree/sub/c": FileOK, "tree/empty": FileOK}
 			r, got := verified(t, m, dir)
-			if !maps.Equal(got, want) || r.Err() != nil || r.DamagedPieces != 0 || r.GoodBytes != m.Length {
+			if !maps.Equal(got, want) || r.Err() != nil || r.GoodPieces != m.NumPieces || r.GoodBytes != m.Length {
 				t.Errorf("untouched: %v, %v", got, r.Err())
 			}
 
 			flip(t, at("a"), 20000) // in piece 1, which is a's alone
 			want["tree/a"] = FileDamaged
 			r, got = verified(t, m, dir)
-			if !maps.Equal(got, want) || CodeOf(r.Err()) != Damaged || r.DamagedPieces != 1 {
+			if !maps.Equal(got, want) || CodeOf(r.Err()) != Damaged || r.GoodPieces != m.NumPieces-1 {
 				t.Errorf("a flipped bit: %v, %v", got, r.Err())
 			}
 			if f := fileOf(r, "tree/a"); f.DamagedBytes != blockSize || !reflect.DeepEqual(f.DamagedPieces, []PieceRange{{1, 1}}) || f.SharedPieces != nil {
@@ -117,7 +117,7 @@ func TestVerifyLongAndShared(t *testing.T) {
 	}
 	flip(t, b, 39999)
 	r, got = verified(t, m, dir)
-	if c := fileOf(r, "tree/sub/c"); got["tree/sub/c"] != FileDamaged || !reflect.DeepEqual(c.SharedPieces, []PieceRange{{6, 6}}) || r.DamagedPieces != 1 {
+	if c := fileOf(r, "tree/sub/c"); got["tree/sub/c"] != FileDamaged || !reflect.DeepEqual(c.SharedPieces, []PieceRange{{6, 6}}) || r.GoodPieces != m.NumPieces-1 {
 		t.Errorf("a shared piece: %+v", c)
 	}
 }

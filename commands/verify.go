@@ -115,12 +115,12 @@ func writeVerified(w io.Writer, r *bt.VerifyResult, onlyBad bool) error {
 	if onlyBad {
 		return nil
 	}
-	said := fmt.Sprintf("all of %s", ui.Size(r.Bytes))
+	said := fmt.Sprintf("all %s good", ui.Size(r.Bytes))
 	if r.Err() != nil {
-		said = fmt.Sprintf("%s of %s (%s), without %d of %s", ui.Size(r.GoodBytes), ui.Size(r.Bytes), percent(r.GoodBytes, r.Bytes),
-			r.DamagedPieces, ui.Count(r.Pieces, "piece"))
+		said = fmt.Sprintf("%s of %s good (%s), %d of %s damaged or missing", ui.Size(r.GoodBytes), ui.Size(r.Bytes),
+			percent(r.GoodBytes, r.Bytes), r.Pieces-r.GoodPieces, ui.Count(r.Pieces, "piece"))
 	}
-	_, err := fmt.Fprintf(w, "%s: %s is good\n", ui.Quote(r.Name), said)
+	_, err := fmt.Fprintf(w, "%s: %s\n", ui.Quote(r.Name), said)
 	return err
 }
 
@@ -146,7 +146,7 @@ func whatIsWrong(f *bt.VerifiedFile) string {
 		parts = append(parts, said)
 	}
 	if f.UnverifiedBytes > 0 {
-		parts = append(parts, fmt.Sprintf("%s share a piece with a file that is not there", ui.Size(f.UnverifiedBytes)))
+		parts = append(parts, fmt.Sprintf("%s share a piece with a file that is not whole", ui.Size(f.UnverifiedBytes)))
 	}
 	if len(parts) == 0 {
 		return ""
