@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
-	"shoal/bt/bencode"
+	"github.com/bmatcuk/doublestar/v4"
 )
 
 // A Format is a version of the info dictionary.
@@ -21,14 +23,21 @@ const (
 	FormatHybrid Format = "hybrid" // both in one, for clients of either
 )
 
-// CreateOptions say what to make a metainfo of. Path is required; the zero value of the rest makes a public v1 torrent
-// without trackers.
+// CreateOptions say what to make a metainfo of. Path is required, or Reader and Name; the zero value of the rest makes a
+// public v1 torrent without trackers.
 type CreateOptions struct {
-	Path        string // file or folder
-	Name        string // "" = the last element of Path
+	Path        string    // file or folder
+	Reader      io.Reader // the one file of the torrent, instead of Path
+	Name        string    // "" = the last element of Path
 	Format      Format
 	PieceLength int64 // bytes, a power of two of at least 16 KiB (v1: a multiple of it); 0 = by size, see AutoPieceLength
-	Hidden      bool  // take files and folders whose name begins with a dot, too
+
+	// Which files of a folder to take.
+	Include     []string // globs as in Selection; none = all
+	Exclude     []string // the same; a folder that matches is not entered
+	Hidden      bool     // files and folders whose name begins with a dot, too
+	FollowLinks bool     // what symbolic links lead to, too, but never a folder inside itself
+	Omit        string   // a file that is left out if it is found: the .torrent of the last time
 
 	Trackers  [][]string // tiers
 	Webseeds  []string
@@ -38,8 +47,11 @@ type CreateOptions struct {
 	CreatedBy string
 	Date      time.Time // zero = none
 
-	// Progress is called about twice a second, and once at the end with the final state. State is "hashing".
+	// Progress is called about twice a second, and once at the end with the final state. State is "hashing", and Total is 0
+	// while Reader does not tell its size.
 	Progress func(Progress)
+	// Warn is told, before anything is hashed, what may not be meant, a sentence each.
+	Warn func(string)
 }
 
 // AutoPieceLength is the piece length that Create chooses for that many bytes: the smallest power of two that gives at
@@ -56,37 +68,26 @@ func AutoPieceLength(size int64) int64 {
 	return n
 }
 
-// Create reads the files under opts.Path, on all processors, and makes a metainfo of them. Regular files only:
-// symbolic links, sockets and the like are left out, and so are hidden files unless asked for. Files stand in the
-// order of their paths, byte by byte; with v2 in that of the file tree. A file that changes meanwhile is an error of
-// class Failed; a path that is not there, a folder without files, or a name that is not UTF-8 is BadInput; options that
-// make no sense are Usage.
+// pipePieceLength is the piece length for what comes from a pipe, whose size is not known.
+const pipePieceLength = 1 << 20
+
+// Create reads the files under opts.Path, on all processors, and makes a metainfo of them. Regular files only: sockets
+// and the like are left out, and so are symbolic links and hidden files unless asked for. Files stand in the order of
+// their paths, byte by byte; with v2 in that of the file tree. A file that changes meanwhile is an error of class
+// Failed; a path that is not there, a folder without files, a link that leads nowhere, or a name that is not UTF-8 is
+// BadInput; options that make no sense are Usage. Of a Reader that is no regular file the size is not known beforehand:
+// its pieces have 1 MiB unless opts say otherwise.
 func Create(ctx context.Context, opts CreateOptions) (*Metainfo, error) {
-	if opts.Format == "" {
-		opts.Format = FormatV1
-	}
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	tree, err := scan(ctx, opts.Path, opts.Hidden, opts.Format != FormatV1)
+	h, err := hashFor(ctx, &opts)
 	if err != nil {
-		return nil, err
-	}
-	if opts.Name == "" {
-		if opts.Name, err = baseName(opts.Path); err != nil {
-			return nil, err
-		}
-	}
-	if opts.PieceLength == 0 {
-		opts.PieceLength = AutoPieceLength(tree.size)
-	}
-	h := newPieceHasher(tree, opts)
-	if err := h.run(ctx, opts.Progress); err != nil {
 		return nil, err
 	}
 	m, err := MetainfoFromInfo(infoBytes(h, opts))
 	if err != nil {
-		return nil, fmt.Errorf("creating the metainfo of %s: %w", opts.Path, err)
+		return nil, fmt.Errorf("creating the metainfo of %s: %w", opts.Name, err)
 	}
 	m.Trackers, m.Webseeds, m.Comment, m.CreatedBy, m.CreationDate = opts.Trackers, opts.Webseeds, opts.Comment, opts.CreatedBy, opts.Date
 	if m.HasV2() {
@@ -95,8 +96,28 @@ func Create(ctx context.Context, opts CreateOptions) (*Metainfo, error) {
 	return m, nil
 }
 
-// check checks the options, and brings trackers and webseeds into their one form.
+// hashFor hashes what the options name, and completes them.
+func hashFor(ctx context.Context, opts *CreateOptions) (*pieceHasher, error) {
+	if opts.Reader != nil {
+		return hashReader(ctx, opts)
+	}
+	tree, err := scan(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	if opts.PieceLength == 0 {
+		opts.PieceLength = AutoPieceLength(tree.size)
+	}
+	h := newPieceHasher(tree, *opts)
+	opts.warn(tree)
+	return h, h.run(ctx, opts.Progress)
+}
+
+// check checks the options, and brings name, format, trackers and webseeds into their one form.
 func (o *CreateOptions) check() error {
+	if o.Format == "" {
+		o.Format = FormatV1
+	}
 	switch o.Format {
 	case FormatV1, FormatV2, FormatHybrid:
 	default:
@@ -109,6 +130,37 @@ func (o *CreateOptions) check() error {
 	if o.Format != FormatV1 && n&(n-1) != 0 {
 		return errorf(Usage, "creating a metainfo: piece length %d is not a power of two, as v2 needs", n)
 	}
+	for _, g := range slices.Concat(o.Include, o.Exclude) {
+		if !doublestar.ValidatePattern(g) {
+			return errorf(Usage, "creating a metainfo: malformed pattern %q", g)
+		}
+	}
+	if err := o.checkName(); err != nil {
+		return err
+	}
+	return o.checkURLs()
+}
+
+// checkName finds the name if there is none, and checks it before anything is hashed in vain.
+func (o *CreateOptions) checkName() (err error) {
+	switch {
+	case o.Name == "" && o.Reader != nil:
+		return errorf(Usage, "creating a metainfo: what is read from a stream needs a name")
+	case o.Name == "":
+		if o.Name, err = baseName(o.Path); err != nil {
+			return err
+		}
+	}
+	switch name, err := (pathRules{}).component([]byte(o.Name)); {
+	case err != nil:
+		return errorf(BadInput, "creating a metainfo: %w", err)
+	case name != o.Name:
+		return errorf(BadInput, "creating a metainfo: the name %q is not UTF-8, or longer than %d bytes", clip(o.Name), maxComponent)
+	}
+	return nil
+}
+
+func (o *CreateOptions) checkURLs() error {
 	var tiers [][]string
 	for _, tier := range o.Trackers {
 		var clean []string
@@ -147,38 +199,6 @@ func baseName(p string) (string, error) {
 		return "", errorf(Usage, "creating a metainfo of %s: it needs a name", p)
 	}
 	return name, nil
-}
-
-// infoBytes is the info dictionary, its keys in order.
-func infoBytes(h *pieceHasher, opts CreateOptions) []byte {
-	b := []byte{'d'}
-	v1, v2 := opts.Format != FormatV2, opts.Format != FormatV1
-	single := !h.tree.dir
-	if v1 && single && h.tree.files[0].executable {
-		b = appendText(b, "attr", "x")
-	}
-	if v2 {
-		b = appendFileTree(bencode.AppendString(b, "file tree"), h, opts.Name)
-	}
-	if v1 && !single {
-		b = appendFiles(bencode.AppendString(b, "files"), h)
-	}
-	if v1 && single {
-		b = bencode.AppendInt(bencode.AppendString(b, "length"), h.tree.size)
-	}
-	if v2 {
-		b = bencode.AppendInt(bencode.AppendString(b, "meta version"), 2)
-	}
-	b = bencode.AppendString(bencode.AppendString(b, "name"), opts.Name)
-	b = bencode.AppendInt(bencode.AppendString(b, "piece length"), opts.PieceLength)
-	if v1 {
-		b = bencode.AppendString(bencode.AppendString(b, "pieces"), h.sha1s)
-	}
-	if opts.Private {
-		b = bencode.AppendInt(bencode.AppendString(b, "private"), 1)
-	}
-	b = appendText(b, "source", opts.Source)
-	return append(b, 'e')
 }
 
 // errChanged is why a torrent of files that are being written would be of no use.

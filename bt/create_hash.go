@@ -95,28 +95,37 @@ func (h *pieceHasher) run(ctx context.Context, progress func(Progress)) error {
 
 // watch reports progress until finished is closed.
 func (h *pieceHasher) watch(finished <-chan struct{}, progress func(Progress)) {
+	watchHashing(finished, &h.done, progress, func() Progress { return Progress{State: "hashing", Total: h.tree.size} })
+}
+
+// watchHashing reports progress until finished is closed: state, with the bytes that are done.
+func watchHashing(finished <-chan struct{}, done *atomic.Int64, progress func(Progress), state func() Progress) {
 	if progress == nil {
 		<-finished
 		return
 	}
 	start := time.Now()
-	report := func() {
-		p := Progress{State: "hashing", Done: h.done.Load(), Total: h.tree.size, ETA: -1}
-		if elapsed := time.Since(start); p.Done > 0 {
+	report := func(p Progress) {
+		p.Done, p.ETA = done.Load(), -1
+		elapsed := time.Since(start)
+		if p.Done > 0 {
 			p.Down = float64(p.Done) / elapsed.Seconds()
+		}
+		if p.Done > 0 && p.Done <= p.Total {
 			p.ETA = time.Duration(float64(elapsed) / float64(p.Done) * float64(p.Total-p.Done))
 		}
 		progress(p)
 	}
-	ticker := time.NewTicker(time.Second / 2)
+	first := state() // not asked again before the end: only then may it have changed
+	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-finished:
-			report()
+			report(state())
 			return
 		case <-ticker.C:
-			report()
+			report(first)
 		}
 	}
 }

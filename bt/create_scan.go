@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"shoal/bt/bencode"
 )
 
 // A scanned file is to be hashed.
@@ -30,11 +28,24 @@ type scannedTree struct {
 	files []scanned
 	size  int64
 	dir   bool // root is a folder
+
+	links, others int    // symbolic links, and what is neither a file nor a folder, that were left out
+	loop          string // a link that leads to a folder it is in, which was not followed; "" = none
 }
 
-// scan lists the regular files under root, in the order of their paths or, byFolder, of the names in each folder: a-b
-// comes before a/b in the former, after it in the latter.
-func scan(ctx context.Context, root string, hidden, byFolder bool) (*scannedTree, error) {
+// A scanner walks a folder.
+type scanner struct {
+	*scannedTree
+	opts    *CreateOptions
+	omit    fs.FileInfo   // nil when there is no such file
+	trail   []fs.FileInfo // with FollowLinks, the folders from the root to where it is
+	folders int
+}
+
+// scan lists the files under opts.Path, in the order of their paths or, with v2, of the names in each folder: a-b comes
+// before a/b in the former, after it in the latter.
+func scan(ctx context.Context, opts *CreateOptions) (*scannedTree, error) {
+	root := opts.Path
 	info, err := os.Stat(root)
 	if err != nil {
 		if os.IsNotExist(err) {
@@ -49,49 +60,93 @@ func scan(ctx context.Context, root string, hidden, byFolder bool) (*scannedTree
 		}
 		return t, t.add(root, "", info)
 	}
-	// A link given by name is meant; those further down are not followed.
+	s := scanner{scannedTree: t, opts: opts}
+	if opts.Omit != "" {
+		s.omit, _ = os.Stat(opts.Omit) // absent is as good as elsewhere
+	}
+	// A link given by name is meant, whatever is to become of those further down.
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, err
 	}
-	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case name == root:
-			return nil
-		case !hidden && strings.HasPrefix(d.Name(), "."):
-			if d.IsDir() {
-				return filepath.SkipDir
-			}
-			return nil
-		case !d.Type().IsRegular():
-			return nil
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		return t.add(name, filepath.ToSlash(rel), info)
-	})
-	if err != nil {
+	if err := s.enter(ctx, root, ""); err != nil {
 		return nil, err
 	}
 	if len(t.files) == 0 {
-		return nil, errorf(BadInput, "creating a metainfo of %s: there is no file in it", root)
+		return nil, errorf(BadInput, "creating a metainfo of %s: there is no file in it", opts.Path)
 	}
 	slices.SortFunc(t.files, func(a, b scanned) int {
-		if byFolder {
+		if opts.Format != FormatV1 {
 			return slices.Compare(a.parts, b.parts)
 		}
 		return cmp.Compare(path.Join(a.parts...), path.Join(b.parts...))
 	})
 	return t, nil
+}
+
+// enter visits what is in the folder dir, whose path in the torrent is rel.
+func (s *scanner) enter(ctx context.Context, dir, rel string) error {
+	if s.folders++; s.folders > maxNodes {
+		return errorf(BadInput, "creating a metainfo of %s: there are more than %d folders", s.opts.Path, maxNodes)
+	}
+	if s.opts.FollowLinks {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(s.trail, func(above fs.FileInfo) bool { return os.SameFile(above, info) }) {
+			s.loop = dir
+			return nil
+		}
+		s.trail = append(s.trail, info)
+		defer func() { s.trail = s.trail[:len(s.trail)-1] }()
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, d := range entries {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := s.visit(ctx, filepath.Join(dir, d.Name()), path.Join(rel, d.Name()), d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// visit adds a file, or enters a folder, that is wanted.
+func (s *scanner) visit(ctx context.Context, name, rel string, d fs.DirEntry) error {
+	link := d.Type()&fs.ModeSymlink != 0
+	switch {
+	case !s.opts.Hidden && strings.HasPrefix(d.Name(), "."):
+		return nil
+	case matchGlobs(s.opts.Exclude, s.opts.Name, rel):
+		return nil
+	case link && !s.opts.FollowLinks:
+		s.links++
+		return nil
+	}
+	info, err := d.Info()
+	if link {
+		if info, err = os.Stat(name); os.IsNotExist(err) {
+			return errorf(BadInput, "following %s: the symbolic link leads nowhere", name).withHint("--exclude leaves it out")
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return s.enter(ctx, name, rel)
+	case !info.Mode().IsRegular():
+		s.others++
+		return nil
+	case len(s.opts.Include) > 0 && !matchGlobs(s.opts.Include, s.opts.Name, rel):
+		return nil
+	case s.omit != nil && os.SameFile(s.omit, info):
+		return nil
+	}
+	return s.add(name, rel, info)
 }
 
 func (t *scannedTree) add(name, rel string, info fs.FileInfo) error {
@@ -101,6 +156,9 @@ func (t *scannedTree) add(name, rel string, info fs.FileInfo) error {
 	if info.Size() > math.MaxInt64/2-t.size {
 		return errorf(BadInput, "adding %s: the files are too large together", name)
 	}
+	if len(t.files) == maxFiles {
+		return errorf(BadInput, "adding %s: there are more than %d files", name, maxFiles)
+	}
 	f := scanned{name: name, size: info.Size(), mtime: info.ModTime(), executable: info.Mode()&0o100 != 0}
 	if rel != "" {
 		f.parts = strings.Split(rel, "/")
@@ -108,78 +166,4 @@ func (t *scannedTree) add(name, rel string, info fs.FileInfo) error {
 	t.files = append(t.files, f)
 	t.size += f.size
 	return nil
-}
-
-// appendFiles appends the list of files of BEP 3, with the pads of BEP 47 where files begin at pieces.
-func appendFiles(b []byte, h *pieceHasher) []byte {
-	b = append(b, 'l')
-	for i, f := range h.tree.files {
-		b = append(b, 'd')
-		if f.executable {
-			b = appendText(b, "attr", "x")
-		}
-		b = bencode.AppendInt(bencode.AppendString(b, "length"), f.size)
-		b = appendTexts(bencode.AppendString(b, "path"), f.parts)
-		b = append(b, 'e')
-		next := h.space
-		if i+1 < len(h.offsets) {
-			next = h.offsets[i+1]
-		}
-		if pad := next - h.offsets[i] - f.size; pad > 0 {
-			b = appendPad(b, pad)
-		}
-	}
-	return append(b, 'e')
-}
-
-func appendPad(b []byte, n int64) []byte {
-	b = append(b, 'd')
-	b = appendText(b, "attr", "p")
-	b = bencode.AppendInt(bencode.AppendString(b, "length"), n)
-	digits := bencode.AppendInt(nil, n)
-	b = appendTexts(bencode.AppendString(b, "path"), []string{".pad", string(digits[1 : len(digits)-1])})
-	return append(b, 'e')
-}
-
-// appendFileTree appends the file tree of BEP 52. Files are sorted by their parts, so that each folder is one run.
-func appendFileTree(b []byte, h *pieceHasher, name string) []byte {
-	b = append(b, 'd')
-	if !h.tree.dir {
-		b = bencode.AppendString(b, name)
-		return append(appendLeaf(b, h, 0), 'e')
-	}
-	var open []string
-	for i, f := range h.tree.files {
-		dirs := f.parts[:len(f.parts)-1]
-		same := 0
-		for same < min(len(open), len(dirs)) && open[same] == dirs[same] {
-			same++
-		}
-		for range open[same:] {
-			b = append(b, 'e')
-		}
-		for _, dir := range dirs[same:] {
-			b = append(bencode.AppendString(b, dir), 'd')
-		}
-		open = dirs
-		b = appendLeaf(bencode.AppendString(b, f.parts[len(dirs)]), h, i)
-	}
-	for range open {
-		b = append(b, 'e')
-	}
-	return append(b, 'e')
-}
-
-func appendLeaf(b []byte, h *pieceHasher, i int) []byte {
-	f := &h.tree.files[i]
-	b = append(b, "d0:d"...)
-	if f.executable {
-		b = appendText(b, "attr", "x")
-	}
-	b = bencode.AppendInt(bencode.AppendString(b, "length"), f.size)
-	if f.size > 0 {
-		root := h.root(i)
-		b = bencode.AppendString(bencode.AppendString(b, "pieces root"), root[:])
-	}
-	return append(b, "ee"...)
 }

@@ -170,7 +170,7 @@ func TestCreateNoticesChanges(t *testing.T) {
 		"shrunk":  func() error { return os.Truncate(name, 1000) },
 		"touched": func() error { return os.Chtimes(name, time.Time{}, time.Unix(1, 0)) },
 	} {
-		tree, err := scan(t.Context(), root, false, false)
+		tree, err := scan(t.Context(), &CreateOptions{Path: root, Format: FormatV1})
 		if err != nil {
 			t.Fatal(err)
 		}

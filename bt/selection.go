@@ -71,8 +71,12 @@ func (sel Selection) Match(m *Metainfo) ([]bool, error) {
 	}
 	all := len(sel.Indexes) == 0 && len(sel.Include) == 0
 	any := false
+	name := ""
+	if m.Dir {
+		name = m.Name
+	}
 	for i, f := range m.Files {
-		picked[i] = (all || picked[i] || matchAny(sel.Include, m, f)) && !matchAny(sel.Exclude, m, f)
+		picked[i] = (all || picked[i] || matchGlobs(sel.Include, name, f.Path)) && !matchGlobs(sel.Exclude, name, f.Path)
 		any = any || picked[i]
 	}
 	if !any {
@@ -83,19 +87,20 @@ func (sel Selection) Match(m *Metainfo) ([]bool, error) {
 
 const hintList = "--list shows what is in the torrent"
 
-// matchAny reports whether one of the globs, which are well-formed, matches f.
-func matchAny(globs []string, m *Metainfo, f File) bool {
+// matchGlobs reports whether one of the globs, which are well-formed, matches the path p of a file below the folder
+// name; name is "" for a torrent of one file.
+func matchGlobs(globs []string, name, p string) bool {
 	for _, g := range globs {
 		if strings.HasSuffix(g, "/") { // a folder: all that is in it
 			g += "**"
 		}
 		if !strings.Contains(g, "/") {
-			if doublestar.MatchUnvalidated(g, path.Base(f.Path)) {
+			if doublestar.MatchUnvalidated(g, path.Base(p)) {
 				return true
 			}
 			continue
 		}
-		if doublestar.MatchUnvalidated(g, f.Path) || m.Dir && doublestar.MatchUnvalidated(g, m.Name+"/"+f.Path) {
+		if doublestar.MatchUnvalidated(g, p) || name != "" && doublestar.MatchUnvalidated(g, name+"/"+p) {
 			return true
 		}
 	}

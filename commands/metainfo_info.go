@@ -1,11 +1,6 @@
 package commands
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	"shoal/bt"
@@ -74,42 +69,4 @@ func newTorrentInfo(m *bt.Metainfo, picked []bool) *torrentInfo {
 		}
 	}
 	return t
-}
-
-// saveTorrent writes a .torrent, whole or not at all. A file that is there is left alone, unless force says otherwise.
-func saveTorrent(path string, m *bt.Metainfo, force bool) error {
-	var b bytes.Buffer
-	if _, err := m.WriteTo(&b); err != nil {
-		return err
-	}
-	switch old, err := os.ReadFile(path); {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return fmt.Errorf("saving the torrent: %w", err)
-	case bytes.Equal(old, b.Bytes()):
-		return nil
-	case !force:
-		return &bt.Error{Code: bt.Exists, Err: fmt.Errorf("saving the torrent: %s exists, and differs", path), Advice: "--force overwrites it"}
-	}
-	if err := writeFile(path, b.Bytes()); err != nil {
-		return fmt.Errorf("saving the torrent: %w", err)
-	}
-	return nil
-}
-
-// writeFile writes a file under a temporary name and then renames it, so that nobody ever sees half of it.
-func writeFile(path string, data []byte) error {
-	temporary := fmt.Sprintf("%s.%d.part", path, os.Getpid())
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary))
-	}
-	return nil
 }

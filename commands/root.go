@@ -39,9 +39,12 @@ func newRootCmd(g *globals) *cobra.Command {
 	cmd.SetFlagErrorFunc(flagError)
 	cmd.AddCommand(
 		newCompletionCmd(g),
+		newCreateCmd(g),
 		newDemoCmd(g),
 		newDownloadCmd(g),
+		newEditCmd(g),
 		newMetainfoCmd(g),
+		newVerifyCmd(g),
 		newVersionCmd(g),
 	)
 	cmd.SetHelpCommand(newHelpCmd())

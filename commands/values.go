@@ -125,6 +125,69 @@ func formatDuration(d time.Duration) string {
 	return s
 }
 
+// A pieceSizeValue is a flag for a piece length in bytes; 0 is auto.
+type pieceSizeValue int64
+
+func (v *pieceSizeValue) Type() string { return "SIZE" }
+
+func (v *pieceSizeValue) String() string {
+	if *v == 0 {
+		return "auto"
+	}
+	return formatSize(int64(*v))
+}
+
+func (v *pieceSizeValue) Set(s string) error {
+	if s == "auto" {
+		*v = 0
+		return nil
+	}
+	n, err := parseSize(s)
+	if err != nil || n <= 0 {
+		return fmt.Errorf("%q is neither auto nor a size such as 256K or 1M", s)
+	}
+	*v = pieceSizeValue(n)
+	return nil
+}
+
+// An optionalText is a flag that tells an empty text from none.
+type optionalText struct{ value *string }
+
+func (v *optionalText) Type() string { return "string" }
+
+func (v *optionalText) String() string {
+	if v.value == nil {
+		return ""
+	}
+	return *v.value
+}
+
+func (v *optionalText) Set(s string) error {
+	v.value = &s
+	return nil
+}
+
+// An optionalBool is a flag that tells false from nothing.
+type optionalBool struct{ value *bool }
+
+func (v *optionalBool) Type() string { return "bool" }
+
+func (v *optionalBool) String() string {
+	if v.value == nil {
+		return ""
+	}
+	return strconv.FormatBool(*v.value)
+}
+
+func (v *optionalBool) Set(s string) error {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("%q is neither true nor false", s)
+	}
+	v.value = &b
+	return nil
+}
+
 // A choice is a flag that takes one of a few words.
 type choice[S ~string] struct {
 	value *S
@@ -146,10 +209,12 @@ func (c *choice[S]) String() string {
 
 func (c *choice[S]) Type() string { return "string" }
 
-// list is the words as plain strings.
+// list is the words as plain strings, without the empty one that stands for not given.
 func (c *choice[S]) list() (words []string) {
 	for _, w := range c.words {
-		words = append(words, string(w))
+		if w != "" {
+			words = append(words, string(w))
+		}
 	}
 	return words
 }

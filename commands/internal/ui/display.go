@@ -130,7 +130,7 @@ func urgency(state string) int {
 	switch state {
 	case "downloading":
 		return 3
-	case "checking":
+	case "checking", "hashing":
 		return 2
 	case "metadata":
 		return 1

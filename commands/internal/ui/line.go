@@ -73,8 +73,18 @@ func numbers(j *job, sep string) string {
 	switch p.State {
 	case "metadata":
 		return "looking for metadata: " + peers
-	case "checking":
-		return join(sep, "checking", share(p.Done, p.Total))
+	case "checking", "hashing":
+		if p.Down == 0 {
+			return join(sep, p.State, share(p.Done, p.Total))
+		}
+		if p.Total == 0 { // of what comes from a pipe
+			return join(sep, p.State, Size(p.Done), Rate(p.Down))
+		}
+		left := ""
+		if p.Done < p.Total {
+			left = eta(p.ETA)
+		}
+		return join(sep, p.State, share(p.Done, p.Total), Rate(p.Down), left)
 	case "seeding":
 		ratio := ""
 		if p.Total > 0 {
@@ -86,7 +96,7 @@ func numbers(j *job, sep string) string {
 }
 
 func hasBar(p bt.Progress) bool {
-	return p.Total > 0 && (p.State == "checking" || p.State == "downloading")
+	return p.Total > 0 && (p.State == "checking" || p.State == "hashing" || p.State == "downloading")
 }
 
 // percent is rounded down: 100 means done.
