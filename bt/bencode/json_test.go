@@ -52,7 +52,7 @@ func TestJSON(t *testing.T) {
 		if got := toJSON(t, tt.benc, bencode.JSONOptions{}); got != tt.json {
 			t.Errorf("%q: got %s, want %s", tt.benc, got, tt.json)
 		}
-		for _, in := range []string{tt.json, toJSON(t, tt.benc, bencode.JSONOptions{Base64: true}), toJSON(t, tt.benc, bencode.JSONOptions{Indent: "\t"})} {
+		for _, in := range []string{tt.json, toJSON(t, tt.benc, bencode.JSONOptions{Binary: bencode.Base64}), toJSON(t, tt.benc, bencode.JSONOptions{Indent: "\t"})} {
 			v, err := bencode.ParseJSON([]byte(in), bencode.Limits{})
 			if err != nil || string(v.Encode()) != tt.benc {
 				t.Errorf("%s: got %q, %v, want %q", in, v.Encode(), err, tt.benc)
@@ -88,7 +88,7 @@ func TestJSONOptions(t *testing.T) {
   },
   "z": "base64:/w=="
 }`
-	if got := toJSON(t, in, bencode.JSONOptions{Base64: true, Indent: "  "}); got != want {
+	if got := toJSON(t, in, bencode.JSONOptions{Binary: bencode.Base64, Indent: "  "}); got != want {
 		t.Errorf("got %s", got)
 	}
 }
@@ -217,7 +217,7 @@ func FuzzJSON(f *testing.F) {
 		if bencode.Check(b, lim) != nil {
 			return
 		}
-		for _, opts := range []bencode.JSONOptions{{}, {Base64: true, Indent: " "}} {
+		for _, opts := range []bencode.JSONOptions{{}, {Binary: bencode.Base64, Indent: " "}} {
 			s := toJSON(t, string(b), opts)
 			v, err := bencode.ParseJSON([]byte(s), bencode.Limits{})
 			if err != nil || !bytes.Equal(v.Encode(), b) {
