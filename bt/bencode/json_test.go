@@ -134,7 +134,7 @@ func TestParseJSONRefuses(t *testing.T) {
 		`{"a":1,"hex:61":2}`:                  `byte 0: want keys that differ, or {"$dict":[[key,value],…]}`,
 		`{"$x":1}`:                            `byte 1: want a key without "$", which is written "str:$…", got "$x"`,
 		`{"a":1,"$int":"1"}`:                  `byte 7: want a key without "$", which is written "str:$…", got "$int"`,
-		`{"$int":"1","a":1}`:                  `byte 12: want "}", got "\""`,
+		`{"$int":"1","a":1}`:                  `byte 11: want "}", got ","`,
 		`{"$int":1}`:                          `byte 8: want a string, got "1"`,
 		`{"$int":"x"}`:                        `byte 8: want decimal digits, got "x"`,
 		`{"$dict":[["a"]]}`:                   `byte 14: want ",", got "]"`,

@@ -39,20 +39,26 @@ func (s *spool) Write(p []byte) (int, error) {
 
 // settle moves to the file what is too much for memory. Who appends to tail calls it afterwards.
 func (s *spool) settle() {
-	if len(s.tail) < spoolMemory || s.all || s.err != nil {
+	if len(s.tail) < spoolMemory || s.all {
 		return
 	}
-	if s.file == nil {
-		if s.file, s.err = os.CreateTemp("", "shoal-"); s.err != nil {
-			return
-		}
-		if s.name = s.file.Name(); runtime.GOOS != "windows" && os.Remove(s.name) == nil {
-			s.name = ""
-		}
+	if s.file == nil && s.err == nil {
+		s.open()
 	}
-	_, s.err = s.file.WriteAt(s.tail, s.inFile)
-	s.inFile += int64(len(s.tail))
+	if s.err == nil {
+		_, s.err = s.file.WriteAt(s.tail, s.inFile)
+	}
+	s.inFile += int64(len(s.tail)) // after an error too: sizes stay right, and memory small
 	s.tail = s.tail[:0]
+}
+
+func (s *spool) open() {
+	if s.file, s.err = os.CreateTemp("", "shoal-"); s.err != nil {
+		return
+	}
+	if s.name = s.file.Name(); runtime.GOOS != "windows" && os.Remove(s.name) == nil {
+		s.name = ""
+	}
 }
 
 // size is how many bytes were written, insertions apart.
@@ -85,8 +91,11 @@ func (s *spool) reader(from int64) io.Reader {
 
 // cut removes what was written at an offset and after it, and returns it.
 func (s *spool) cut(from int64) ([]byte, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
 	b, err := io.ReadAll(s.reader(from))
-	if err = errors.Join(s.err, err); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	s.inserted = slices.DeleteFunc(s.inserted, func(ins insertion) bool { return ins.at >= from })

@@ -191,7 +191,14 @@ func canonicalInt(digits []byte) []byte {
 }
 
 // isIntText reports whether s can stand between i and e.
-func isIntText(s string) bool {
-	t, _, err := lexInt([]byte("i"+s+"e"), 0)
-	return err == nil && t.next == len(s)+2
+func isIntText[T string | []byte](s T) bool {
+	if len(s) > 0 && s[0] == '-' {
+		s = s[1:]
+	}
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return len(s) > 0
 }
