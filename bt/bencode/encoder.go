@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 )
 
@@ -59,6 +58,9 @@ func (p *Encoder) End() error {
 	p.peek()
 	return p.end()
 }
+
+// Offset is where in the stream reading goes on.
+func (p *Encoder) Offset() int64 { return p.offset() }
 
 // Close removes the temporary file, if there is one. The stream stays open.
 func (p *Encoder) Close() error { return p.out.close() }
@@ -252,22 +254,14 @@ func (p *Encoder) sort(start, at int64) error {
 	if err != nil {
 		return err
 	}
-	type entry struct{ key, all []byte }
-	var entries []entry
-	c := NewCursor(b)
-	for c.Enter(Dict); c.More(); {
-		from := c.i
-		key, _ := c.Bytes()
-		c.Skip()
-		entries = append(entries, entry{key, b[from:c.i]})
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
+	entries := entriesOf(b)
 	p.put('d')
 	for i, e := range entries {
 		if i > 0 && bytes.Equal(entries[i-1].key, e.key) {
 			return &SyntaxError{Offset: at, Want: `keys that differ, or {"$dict":[[key,value],…]}`}
 		}
-		p.out.Write(e.all)
+		p.out.tail = AppendString(p.out.tail, e.key)
+		p.out.Write(e.val)
 	}
 	p.put('e')
 	return nil
