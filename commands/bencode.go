@@ -99,7 +99,7 @@ func runDecode(ctx context.Context, g *globals, name string, opts decodeOptions)
 		form.Indent = ""
 	}
 	for {
-		switch err := d.Next(found.note); {
+		switch err := d.Next(found.wanted()); {
 		case err == io.EOF && opts.seq:
 			return nil
 		case err == io.EOF:
@@ -124,6 +124,9 @@ func runDecode(ctx context.Context, g *globals, name string, opts decodeOptions)
 	}
 }
 
+// mostNotes is how many places are told.
+const mostNotes = 10
+
 // problemNotes tells where input is not canonical, the first places of many.
 type problemNotes struct {
 	out    *ui.Output
@@ -133,15 +136,24 @@ type problemNotes struct {
 	count  int
 }
 
-func (n *problemNotes) note(p bencode.Problem) {
-	const most = 10
-	if n.count++; n.strict && n.first == nil {
+// wanted is note while more is wanted: of several values, each asks anew.
+func (n *problemNotes) wanted() func(bencode.Problem) bool {
+	if n.count > mostNotes {
+		return nil
+	}
+	return n.note
+}
+
+func (n *problemNotes) note(p bencode.Problem) (more bool) {
+	n.count++
+	switch {
+	case n.strict:
 		n.first = &p
-	}
-	if !n.strict && n.count <= most {
-		n.out.Note("%s: not canonical: %s", n.name, p)
-	}
-	if !n.strict && n.count == most+1 {
+		return false
+	case n.count > mostNotes:
 		n.out.Note("%s: not canonical: in more places; shoal bencode check lists them", n.name)
+		return false
 	}
+	n.out.Note("%s: not canonical: %s", n.name, p)
+	return true
 }

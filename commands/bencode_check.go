@@ -62,11 +62,13 @@ func runCheck(ctx context.Context, g *globals, name string, seq bool) error {
 	doc := checkDoc{Problems: []problemDoc{}, failure: failure{Code: bt.OK}}
 	d := bencode.NewDecoder(in.Reader, bencode.DecoderOptions{Limits: bencodeLimits, Once: true})
 	for doc.Values == 0 || seq {
-		err := d.Next(func(p bencode.Problem) {
-			if doc.ProblemCount++; doc.ProblemCount <= maxProblems {
+		err := d.Next(func(p bencode.Problem) bool {
+			if len(doc.Problems) < maxProblems {
 				doc.Problems = append(doc.Problems, problemDoc{p.Offset, p.What})
 			}
+			return len(doc.Problems) < maxProblems
 		})
+		doc.ProblemCount += d.ProblemCount()
 		if err == io.EOF && seq {
 			break
 		}

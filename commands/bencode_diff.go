@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -166,7 +167,7 @@ func shortJSON(node []byte) string {
 	// The only error is the one that ends what would be cut anyway.
 	_ = bencode.WriteJSON(&b, node, bencode.JSONOptions{Binary: bencode.Summary, Graphic: true})
 	if len(b.b) > most {
-		return string([]rune(string(b.b[:most]))) + "…"
+		return strings.ToValidUTF8(string(b.b[:most]), "") + "…"
 	}
 	return string(b.b)
 }

@@ -17,7 +17,7 @@ import (
 
 // What is accepted: of what is read once or twice, and of what has to be in memory.
 var (
-	bencodeLimits = bencode.Limits{Depth: 256, Size: math.MaxInt >> 16}
+	bencodeLimits = bencode.Limits{Depth: 256, Size: min(1<<40, math.MaxInt)}
 	memoryLimits  = bencode.Limits{Depth: 256, Size: 256 << 20, Count: 256 << 20}
 )
 

@@ -22,6 +22,8 @@ type Decoder struct {
 	length int64 // of the last value
 	found  findings
 	levels []level
+
+	problem func(Problem) bool // nil = nobody wants more
 }
 
 // DecoderOptions are limits, and wishes. The zero value wants JSON, within the default limits but Count: no tree is
@@ -40,6 +42,8 @@ type findings struct {
 	binary bits // which of its long strings are not UTF-8
 	dicts  int
 	longs  int
+
+	problems int
 }
 
 // A level is a list or dictionary that is open in the first reading.
@@ -67,13 +71,11 @@ func NewDecoder(r io.Reader, opts DecoderOptions) *Decoder {
 	return d
 }
 
-// Next reads and checks the next value, and calls problem, which may be nil, for each place where it is not canonical.
-// The error is io.EOF when the stream ends before the value, a *SyntaxError when it ends within it or is not bencode,
+// Next reads and checks the next value, and calls problem, which may be nil, for each place where it is not canonical,
+// until it returns false. The error is io.EOF when the stream ends before the value, a *SyntaxError when it ends within it or is not bencode,
 // and otherwise that of the stream or of the temporary file.
-func (d *Decoder) Next(problem func(Problem)) error {
-	if problem == nil {
-		problem = func(Problem) {}
-	}
+func (d *Decoder) Next(problem func(Problem) (more bool)) error {
+	d.problem = problem
 	d.r.forget()
 	d.begin, d.found, d.levels = d.r.Offset(), findings{}, d.levels[:0]
 	if d.again == nil && !d.once {
@@ -82,7 +84,8 @@ func (d *Decoder) Next(problem func(Problem)) error {
 	}
 	for done := false; !done; {
 		var err error
-		if done, err = d.survey(problem); err != nil {
+		d.fast()
+		if done, err = d.survey(); err != nil {
 			return err
 		}
 		if d.r.Offset()-d.begin > int64(d.r.g.lim.Size) {
@@ -97,7 +100,7 @@ func (d *Decoder) Next(problem func(Problem)) error {
 }
 
 // survey takes a token in the first reading.
-func (d *Decoder) survey(problem func(Problem)) (done bool, err error) {
+func (d *Decoder) survey() (done bool, err error) {
 	d.r.forget()
 	key := d.r.g.wantsKey()
 	t, done, err := d.r.next()
@@ -108,9 +111,12 @@ func (d *Decoder) survey(problem func(Problem)) (done bool, err error) {
 	at := d.r.off + int64(d.r.start)
 	switch {
 	case t.kind == Int && oddInt(text):
-		problem(Problem{at, fmt.Sprintf("integer %s has a zero too many", excerpt(text))})
+		d.found.problems++
+		if d.problem != nil {
+			d.tell(at, fmt.Sprintf("integer %s has a zero too many", excerpt(text)))
+		}
 	case t.kind == String && key:
-		d.key(text, at, problem)
+		d.key(text, at)
 	case t.kind == String && d.r.left > 0:
 		return done, d.long()
 	case t.kind == Dict:
@@ -134,17 +140,32 @@ func (d *Decoder) open(nth int) {
 	d.levels = append(d.levels, level{nth: nth})
 }
 
-func (d *Decoder) key(key []byte, at int64, problem func(Problem)) {
+func (d *Decoder) key(key []byte, at int64) {
 	l := &d.levels[len(d.levels)-1]
-	if order := bytes.Compare(l.last, key); l.any && order >= 0 {
+	if l.any && bytes.Compare(l.last, key) >= 0 {
 		d.found.odd.set(l.nth)
-		what := fmt.Sprintf("key %q is there twice", excerpt(key))
-		if order > 0 {
-			what = fmt.Sprintf("key %q comes after %q", excerpt(key), excerpt(l.last))
-		}
-		problem(Problem{at, what})
+		d.found.problems++
+		d.badKey(key, l.last, at)
 	}
 	l.any, l.last = true, append(l.last[:0], key...)
+}
+
+func (d *Decoder) badKey(key, last []byte, at int64) {
+	if d.problem == nil {
+		return
+	}
+	if bytes.Equal(key, last) {
+		d.tell(at, fmt.Sprintf("key %q is there twice", excerpt(key)))
+		return
+	}
+	d.tell(at, fmt.Sprintf("key %q comes after %q", excerpt(key), excerpt(last)))
+}
+
+// tell reports a problem, if more of them are wanted.
+func (d *Decoder) tell(at int64, what string) {
+	if !d.problem(Problem{at, what}) {
+		d.problem = nil
+	}
 }
 
 // long steps over a string that comes in pieces.
@@ -186,6 +207,9 @@ func (d *Decoder) WriteJSON(w io.Writer, opts JSONOptions) error {
 	}
 	return errors.Join(err, j.flush())
 }
+
+// ProblemCount is in how many places the value that Next read is not canonical.
+func (d *Decoder) ProblemCount() int { return d.found.problems }
 
 // Offset is where in the stream the next value begins.
 func (d *Decoder) Offset() int64 { return d.r.Offset() }

@@ -38,10 +38,13 @@ type JSONOptions struct {
 
 const maxSafeInt = 1<<53 - 1
 
-// hexKeys name strings that are binary.
-var hexKeys = map[string]bool{
-	"pieces": true, "pieces root": true, "peers": true, "peers6": true, "nodes": true, "nodes6": true,
-	"id": true, "info_hash": true, "target": true, "token": true,
+// isHexKey reports whether a key names strings that are binary.
+func isHexKey(key []byte) bool {
+	switch string(key) {
+	case "pieces", "pieces root", "peers", "peers6", "nodes", "nodes6", "id", "info_hash", "target", "token":
+		return true
+	}
+	return false
 }
 
 // WriteJSON writes the value b as JSON, without a newline at the end. Errors are those of w, and a *SyntaxError when b
@@ -80,6 +83,8 @@ type jsonWriter struct {
 	open  []jsonLevel
 	dicts int
 	longs int
+
+	indent []byte // a line break, and the indentation of the deepest level so far
 }
 
 func (j *jsonWriter) flush() error {
@@ -176,10 +181,14 @@ func (j *jsonWriter) newline() {
 	if j.opts.Indent == "" {
 		return
 	}
-	j.out = append(j.out, '\n')
-	for range j.open {
-		j.out = append(j.out, j.opts.Indent...)
+	need := 1 + len(j.open)*len(j.opts.Indent)
+	if len(j.indent) == 0 {
+		j.indent = append(j.indent, '\n')
 	}
+	for len(j.indent) < need {
+		j.indent = append(j.indent, j.opts.Indent...)
+	}
+	j.out = append(j.out, j.indent[:need]...)
 }
 
 func (j *jsonWriter) key(key []byte) {
@@ -206,7 +215,7 @@ func (j *jsonWriter) key(key []byte) {
 	}
 	layers := string(key) == "piece layers"
 	top.next = jsonForm{
-		binary:   top.form.children || hexKeys[string(key)],
+		binary:   top.form.children || isHexKey(key),
 		keys:     layers || top.top && string(key) == "files", // the latter in a reply to a scrape
 		children: layers,
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // spoolMemory is how many bytes a spool keeps in memory.
-const spoolMemory = 8 << 20
+const spoolMemory = 4 << 20
 
 // A spool keeps what is written to it until it is read: the first bytes go to a temporary file once there are too many
 // for memory. The file has no name while it is in use, so that nothing stays behind, where the system allows that. An
