@@ -2,14 +2,16 @@ package bencode
 
 import "bytes"
 
+// fastRoom is more than an integer or the length of a string takes here.
+const fastRoom = 24
+
 // fast takes tokens in the first reading as long as they are of the common kind: whole in buf, within a list or
 // dictionary that stays open, canonical. All else it leaves to survey, which it spares most of its work.
 func (d *Decoder) fast() {
-	const room = 24 // more than an integer or the length of a string takes here
 	r := d.r
 	g := &r.g
 	b, i, count := r.buf, r.pos, g.count
-	for i+room < len(b) && len(g.open) > 0 && count < g.lim.Count {
+	for i+fastRoom < len(b) && len(g.open) > 0 && count < g.lim.Count {
 		top := &g.open[len(g.open)-1]
 		next := i
 		switch c := b[i]; {
@@ -65,6 +67,57 @@ func (d *Decoder) fast() {
 		i = next
 	}
 	r.pos, g.count = i, count
+}
+
+// fast does the same in the second reading, as long as there is room in out.
+func (j *jsonWriter) fast() {
+	r := j.r
+	g := &r.g
+	b, i := r.buf, r.pos
+	for i+fastRoom < len(b) && len(g.open) > 0 && len(j.out) < jsonBuffer {
+		top := len(g.open) - 1
+		in, c, next := g.open[top], b[i], -1
+		var text []byte
+		kind := Kind(c)
+		switch {
+		case isDigit(c):
+			text, next = fastString(b, i)
+			kind = String
+		case c == 'i':
+			if next = fastInt(b, i); next > 0 {
+				text = b[i+1 : next-1]
+			}
+		case c == 'l' || c == 'd':
+			next = i + 1
+		case c == 'e' && top > 0:
+			next = i + 1
+		}
+		if next < 0 || in == 'v' && c == 'e' || in == 'd' && kind != String && c != 'e' || len(g.open) == g.lim.Depth {
+			break
+		}
+		i = next
+		switch {
+		case c == 'e':
+			g.open = g.open[:top]
+			j.close()
+			top--
+		case in == 'd':
+			j.key(text)
+			g.open[top] = 'v'
+			continue
+		default:
+			// The error is that of a long string, of which there is none here.
+			_ = j.one(kind, text)
+			if kind == List || kind == Dict {
+				g.open = append(g.open, c)
+				continue
+			}
+		}
+		if g.open[top] == 'v' {
+			g.open[top] = 'd'
+		}
+	}
+	r.pos = i
 }
 
 // fastEnd closes what is open, and returns where to go on.

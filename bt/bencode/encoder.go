@@ -85,11 +85,14 @@ func (p *Encoder) want(what string) error {
 // peek is the next byte that is no white space, 0 at the end.
 func (p *Encoder) peek() byte {
 	for {
-		for ; p.pos < len(p.buf); p.pos++ {
-			if c := p.buf[p.pos]; c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+		b := p.buf
+		for i := p.pos; i < len(b); i++ {
+			if c := b[i]; c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+				p.pos = i
 				return c
 			}
 		}
+		p.pos = len(b)
 		p.forget()
 		if p.fill() != nil {
 			return 0
@@ -112,8 +115,8 @@ func (p *Encoder) value() error {
 	if p.count++; p.count > p.lim.Count {
 		return &SyntaxError{Offset: p.offset(), Want: fmt.Sprintf("at most %d values", p.lim.Count)}
 	}
-	if err := p.sizeError(); err != nil {
-		return err
+	if p.offset()-p.begin > int64(p.lim.Size) || p.out.err != nil {
+		return p.sizeError()
 	}
 	switch {
 	case c == '"':
@@ -126,11 +129,14 @@ func (p *Encoder) value() error {
 		return &SyntaxError{Offset: p.offset(), Want: fmt.Sprintf("at most %d levels", p.lim.Depth)}
 	}
 	p.depth++
-	defer func() { p.depth-- }()
+	var err error
 	if c == '{' {
-		return p.object()
+		err = p.object()
+	} else {
+		err = p.list()
 	}
-	return p.list()
+	p.depth--
+	return err
 }
 
 // next steps over what is between the items of a sequence; more is false when the sequence has ended.
@@ -169,9 +175,11 @@ func (p *Encoder) list() error {
 func (p *Encoder) number() error {
 	p.forget()
 	for {
-		for ; p.pos < len(p.buf) && numberByte[p.buf[p.pos]]; p.pos++ {
+		b, i := p.buf, p.pos
+		for i < len(b) && numberByte[b[i]] {
+			i++
 		}
-		if p.pos < len(p.buf) || p.fill() != nil {
+		if p.pos = i; i < len(b) || p.fill() != nil {
 			break
 		}
 	}

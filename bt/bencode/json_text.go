@@ -130,8 +130,10 @@ func (a appender) Write(p []byte) (int, error) {
 
 // text writes a text, or a piece of one; the key of a plain object must not begin with "$".
 func (j *jsonWriter) text(s []byte, first, key bool) {
-	if head := s[:min(len(s), len(base64Prefix))]; first && (hasPrefix(string(head)) || key && len(s) > 0 && s[0] == '$') {
-		j.out = append(j.out, textPrefix...)
+	if first && len(s) > 0 && (s[0] == 'h' || s[0] == 'b' || s[0] == 's' || s[0] == '$') {
+		if hasPrefix(string(s[:min(len(s), len(base64Prefix))])) || key && s[0] == '$' {
+			j.out = append(j.out, textPrefix...)
+		}
 	}
 	done := 0
 	for i := 0; i < len(s); i++ {

@@ -87,6 +87,9 @@ type jsonWriter struct {
 	indent []byte // a line break, and the indentation of the deepest level so far
 }
 
+// jsonBuffer is how much is written at a time, about.
+const jsonBuffer = 32 << 10
+
 func (j *jsonWriter) flush() error {
 	if j.err == nil {
 		_, j.err = j.w.Write(j.out)
@@ -98,6 +101,7 @@ func (j *jsonWriter) flush() error {
 // value writes all of a value, token by token.
 func (j *jsonWriter) value() error {
 	for {
+		j.fast()
 		j.r.forget()
 		key := j.r.g.wantsKey()
 		t, done, err := j.r.next()
@@ -116,7 +120,7 @@ func (j *jsonWriter) value() error {
 				return err
 			}
 		}
-		if len(j.out) > 32<<10 {
+		if len(j.out) > jsonBuffer {
 			if err := j.flush(); err != nil {
 				return err
 			}

@@ -39,9 +39,12 @@ func (s *spool) Write(p []byte) (int, error) {
 
 // settle moves to the file what is too much for memory. Who appends to tail calls it afterwards.
 func (s *spool) settle() {
-	if len(s.tail) < spoolMemory || s.all {
-		return
+	if len(s.tail) >= spoolMemory && !s.all {
+		s.spill()
 	}
+}
+
+func (s *spool) spill() {
 	if s.file == nil && s.err == nil {
 		s.open()
 	}
