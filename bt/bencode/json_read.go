@@ -42,14 +42,14 @@ func ParseJSONPrefix(b []byte, lim Limits) (v Value, rest []byte, err error) {
 // stringValue reads a string and writes it to out.
 func (p *Encoder) stringValue() error {
 	at := p.offset()
-	raw, escapes, err := p.quoted(longString)
+	raw, special, err := p.quoted(longString)
 	if err != nil {
 		return err
 	}
 	if raw == nil {
 		return p.longString(at)
 	}
-	if raw, err = p.resolve(raw, escapes, at+1); err != nil {
+	if raw, err = p.resolve(raw, special, at+1); err != nil {
 		return err
 	}
 	s, err := p.decode(raw, at)
@@ -64,36 +64,38 @@ func (p *Encoder) stringValue() error {
 // rawString is the next JSON string, escapes resolved. It is valid until the next call.
 func (p *Encoder) rawString() ([]byte, error) {
 	at := p.offset()
-	raw, escapes, err := p.quoted(p.lim.Size)
+	raw, special, err := p.quoted(p.lim.Size)
 	if err != nil {
 		return nil, err
 	}
 	if raw == nil {
 		return nil, p.tooLarge()
 	}
-	return p.resolve(raw, escapes, at+1)
+	return p.resolve(raw, special, at+1)
 }
 
 // quoted steps over a string, which peek found, and returns what is between its quotes; when it is longer than most, it
-// stays where it is and returns nil.
-func (p *Encoder) quoted(most int) (raw []byte, escapes bool, err error) {
+// stays where it is and returns nil. Special means that there is more in it than plain ASCII.
+func (p *Encoder) quoted(most int) (raw []byte, special bool, err error) {
 	if p.pos == len(p.buf) || p.buf[p.pos] != '"' {
 		return nil, false, p.want("a string")
 	}
 	p.forget()
+	seen := byte(0)
 	for i := 1; ; {
 		b := p.buf[p.start:]
 		for ; i < len(b); i++ {
 			c := b[i]
 			if plain[c] {
+				seen |= c
 				continue
 			}
 			switch {
 			case c == '"':
 				p.pos = p.start + i + 1
-				return b[1:i:i], escapes, nil
+				return b[1:i:i], seen >= utf8.RuneSelf, nil
 			case c == '\\':
-				escapes = true
+				seen = 0xff
 				i++
 			case c < ' ':
 				p.pos = p.start + i
@@ -117,13 +119,13 @@ const (
 )
 
 // resolve is what raw, which begins at a byte of the stream, stands for once its escapes are resolved.
-func (p *Encoder) resolve(raw []byte, escapes bool, at int64) ([]byte, error) {
+func (p *Encoder) resolve(raw []byte, special bool, at int64) ([]byte, error) {
+	if !special {
+		return raw, nil
+	}
 	if !utf8.Valid(raw) {
 		i := invalidAt(raw)
 		return nil, &SyntaxError{at + int64(i), "UTF-8", strconv.Quote(string(raw[i : i+1]))}
-	}
-	if !escapes {
-		return raw, nil
 	}
 	out := p.text[:0]
 	for i := 0; i < len(raw); {
@@ -199,7 +201,7 @@ func unicodeEscape(b []byte) (rune, bool) {
 
 // decode is the bytes that a JSON string at that byte stands for. They are valid until the next call.
 func (p *Encoder) decode(s []byte, at int64) (b []byte, err error) {
-	if len(s) < len(textPrefix) {
+	if len(s) < len(textPrefix) || s[0] != 'h' && s[0] != 'b' && s[0] != 's' {
 		return s, nil
 	}
 	if rest, ok := bytes.CutPrefix(s, []byte(hexPrefix)); ok {

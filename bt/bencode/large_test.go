@@ -26,6 +26,7 @@ func large(size int) map[string]pattern {
 		"integers":   times("l", "i12345e", "e"),
 		"strings":    times("l", "10:0123456789", "e"),
 		"small":      times("l", "d1:ai1e1:b2:xye4:spamli1ei2eei-7e", "e"),
+		"entries":    times("l", "d6:lengthi12345e4:name8:file0001e", "e"),
 		"unsorted":   times("l", "d1:b2:xy1:ai1ee", "e"),
 		"repeating":  times("d", "1:ai1e", "e"),
 		"torrent":    times("d4:infod6:pieces"+itoa(size/20*20)+":", "\x80\x9f binary pieces\x00\x01\xff\xfe", "ee"),
