@@ -22,6 +22,7 @@ const (
 	Timeout    Code = "timeout"     // gave up: the time allowed is over
 	Damaged    Code = "damaged"     // data does not match its hashes
 	Mismatch   Code = "mismatch"    // data does not match what the caller expected
+	Differs    Code = "differs"     // two things that were compared are not the same
 	NotFound   Code = "not-found"   // what was selected is not in the torrent
 	Exists     Code = "exists"      // would overwrite something
 	Busy       Code = "busy"        // another process holds the target

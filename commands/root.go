@@ -38,6 +38,7 @@ func newRootCmd(g *globals) *cobra.Command {
 	g.register(cmd.PersistentFlags())
 	cmd.SetFlagErrorFunc(flagError)
 	cmd.AddCommand(
+		newBencodeCmd(g),
 		newCompletionCmd(g),
 		newCreateCmd(g),
 		newDemoCmd(g),
@@ -157,9 +158,15 @@ func plainly(err error) error {
 }
 
 // exactArgs wants n arguments; what says what they are.
-func exactArgs(n int, what string) cobra.PositionalArgs {
+func exactArgs(n int, what string) cobra.PositionalArgs { return rangeArgs(n, n, what) }
+
+// atMostArgs wants up to n arguments.
+func atMostArgs(n int, what string) cobra.PositionalArgs { return rangeArgs(0, n, "at most "+what) }
+
+// rangeArgs wants from least to most arguments.
+func rangeArgs(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
+		if len(args) < least || len(args) > most {
 			return withHint(usageErrorf("got %d arguments, want %s", len(args), what), "see \"%s --help\"", cmd.CommandPath())
 		}
 		return nil

@@ -63,6 +63,9 @@ func (g *grammar) step(k Kind, off int64) (done bool, e *SyntaxError) {
 	return len(g.open) == 0, nil
 }
 
+// wantsKey reports whether a key comes next, or the end of its dictionary.
+func (g *grammar) wantsKey() bool { return len(g.open) > 0 && g.open[len(g.open)-1] == 'd' }
+
 // valueDone turns from the value of a dictionary to its next key.
 func (g *grammar) valueDone() {
 	if n := len(g.open); n > 0 && g.open[n-1] == 'v' {

@@ -1,5 +1,10 @@
 package bencode
 
+import (
+	"bytes"
+	"slices"
+)
+
 // A Cursor walks a value in place, from left to right, without allocating. Its bytes must have passed [Check]; on
 // others, and when a caller asks for what is not there, it may give nonsense, but it does not panic and it ends.
 //
@@ -127,4 +132,18 @@ func parseInt64(digits []byte) (n int64, ok bool) {
 		n = -n
 	}
 	return n, len(digits) > 0
+}
+
+// An entry is a key of a dictionary, and the bytes of its value.
+type entry struct{ key, val []byte }
+
+// entriesOf are the entries of the dictionary that b is, sorted by key; those of a repeated key stay in their order.
+func entriesOf(b []byte) (all []entry) {
+	c := NewCursor(b)
+	for c.Enter(Dict); c.More(); {
+		key, _ := c.Bytes()
+		all = append(all, entry{key, c.Skip()})
+	}
+	slices.SortStableFunc(all, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
+	return all
 }

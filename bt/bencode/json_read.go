@@ -1,18 +1,18 @@
 package bencode
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// ParseJSON makes a tree of the one JSON value that b is, in the form that [WriteJSON] writes, whatever the white space
-// and the order of keys: those of plain objects are sorted. Depth and Count of the limits are of the tree, Size of b.
-// What has no bencode (true, null, fractions, one half of a surrogate pair) is a *SyntaxError.
+// ParseJSON makes a tree of the one JSON value that b is, as an [Encoder] reads it. Depth and Count of the limits are of
+// the tree, Size of b.
 func ParseJSON(b []byte, lim Limits) (Value, error) {
 	v, rest, err := ParseJSONPrefix(b, lim)
 	if err == nil && len(rest) > 0 {
@@ -27,303 +27,222 @@ func ParseJSON(b []byte, lim Limits) (Value, error) {
 // ParseJSONPrefix makes a tree of the JSON value that b begins with, and returns the bytes after it and the white space
 // that follows.
 func ParseJSONPrefix(b []byte, lim Limits) (v Value, rest []byte, err error) {
-	p := jsonParser{b: b, lim: lim.orDefault()}
-	v, serr := p.value()
-	if serr == nil && p.i > p.lim.Size {
-		serr = tooLarge(0, p.lim)
+	p := NewEncoder(bytes.NewReader(b), lim.orDefault())
+	p.out.all = true
+	switch err := p.Next(); {
+	case err == io.EOF:
+		return Value{}, b, p.value() // says what was expected
+	case err != nil:
+		return Value{}, b, err
 	}
-	if serr != nil {
-		return Value{}, b, serr
-	}
-	p.space()
-	return v, b[p.i:], nil
+	p.peek()
+	return NewCursor(p.out.tail).Value(), b[p.offset():], nil
 }
 
-type jsonParser struct {
-	b     []byte
-	i     int
-	lim   Limits
-	count int
-	depth int
-}
-
-// want is an error at the current byte.
-func (p *jsonParser) want(what string) *SyntaxError {
-	if p.i >= len(p.b) {
-		return &SyntaxError{int64(p.i), what, endOfInput}
+// stringValue reads a string and writes it to out.
+func (p *Encoder) stringValue() error {
+	at := p.offset()
+	raw, special, err := p.quoted(longString)
+	if err != nil {
+		return err
 	}
-	return wanted(p.b, p.i, what)
-}
-
-func (p *jsonParser) space() {
-	for p.i < len(p.b) && strings.IndexByte(" \t\r\n", p.b[p.i]) >= 0 {
-		p.i++
+	if raw == nil {
+		return p.longString(at)
 	}
-}
-
-// peek is the next byte that is no white space, 0 at the end.
-func (p *jsonParser) peek() byte {
-	p.space()
-	if p.i >= len(p.b) {
-		return 0
+	if raw, err = p.resolve(raw, special, at+1); err != nil {
+		return err
 	}
-	return p.b[p.i]
-}
-
-// skip steps over c.
-func (p *jsonParser) skip(c byte) *SyntaxError {
-	if p.peek() != c || p.i >= len(p.b) {
-		return p.want(strconv.Quote(string(c)))
+	s, err := p.decode(raw, at)
+	if err != nil {
+		return err
 	}
-	p.i++
+	p.out.tail = AppendString(p.out.tail, s)
+	p.out.settle()
 	return nil
 }
 
-func (p *jsonParser) value() (v Value, e *SyntaxError) {
-	c := p.peek()
-	if p.count++; p.count > p.lim.Count {
-		return v, &SyntaxError{Offset: int64(p.i), Want: fmt.Sprintf("at most %d values", p.lim.Count)}
-	}
-	switch {
-	case c == '"':
-		s, e := p.text()
-		return Value{kind: String, text: s}, e
-	case c == '-' || isDigit(c):
-		return p.number()
-	case c != '[' && c != '{':
-		return v, p.want("an object, an array, a string or an integer")
-	case p.depth == p.lim.Depth:
-		return v, &SyntaxError{Offset: int64(p.i), Want: fmt.Sprintf("at most %d levels", p.lim.Depth)}
-	}
-	p.depth++
-	defer func() { p.depth-- }()
-	if c == '{' {
-		return p.object()
-	}
-	v.kind = List
-	e = p.sequence('[', ']', func(int) *SyntaxError {
-		item, e := p.value()
-		v.kids = append(v.kids, item)
-		return e
-	})
-	return v, e
-}
-
-// sequence reads items between brackets, with commas between them.
-func (p *jsonParser) sequence(begin, end byte, item func(n int) *SyntaxError) *SyntaxError {
-	if e := p.skip(begin); e != nil {
-		return e
-	}
-	if p.peek() == end {
-		p.i++
-		return nil
-	}
-	for n := 0; ; n++ {
-		if e := item(n); e != nil {
-			return e
-		}
-		switch p.peek() {
-		case end:
-			p.i++
-			return nil
-		case ',':
-			p.i++
-		default:
-			return p.want(fmt.Sprintf("a comma or %q", string(end)))
-		}
-	}
-}
-
-func (p *jsonParser) number() (Value, *SyntaxError) {
-	start := p.i
-	for p.i < len(p.b) && strings.IndexByte("+-.eE0123456789", p.b[p.i]) >= 0 {
-		p.i++
-	}
-	text := p.b[start:p.i]
-	if !isIntText(string(text)) || oddInt(text) {
-		p.i = start
-		return Value{}, p.want(`an integer, or {"$int":"digits"}`)
-	}
-	return Value{kind: Int, text: text}, nil
-}
-
-// object reads a dictionary, or one of the forms with $.
-func (p *jsonParser) object() (v Value, e *SyntaxError) {
-	start := p.i
-	v.kind = Dict
-	special := false
-	e = p.sequence('{', '}', func(n int) *SyntaxError {
-		if special {
-			return p.want(`"}"`)
-		}
-		p.space()
-		at := p.i
-		raw, e := p.rawString()
-		if e != nil {
-			return e
-		}
-		if strings.HasPrefix(raw, "$") {
-			special = true
-			if e := p.skip(':'); e != nil {
-				return e
-			}
-			v, e = p.special(raw, at, n)
-			return e
-		}
-		key, e := p.decode(raw, at)
-		if e != nil {
-			return e
-		}
-		return p.entry(&v, key, ':')
-	})
-	if e == nil && !special && !sortEntries(v.kids) {
-		e = &SyntaxError{Offset: int64(start), Want: `keys that differ, or {"$dict":[[key,value],…]}`}
-	}
-	return v, e
-}
-
-// entry reads the value of a key, after a separator.
-func (p *jsonParser) entry(v *Value, key []byte, sep byte) *SyntaxError {
-	if e := p.skip(sep); e != nil {
-		return e
-	}
-	p.count++
-	val, e := p.value()
-	v.kids = append(v.kids, Value{kind: String, text: key}, val)
-	return e
-}
-
-// special reads the value of the key $int or $dict, which is entry n of its object.
-func (p *jsonParser) special(name string, at, n int) (v Value, e *SyntaxError) {
-	switch {
-	case n > 0 || name != "$int" && name != "$dict":
-		return v, &SyntaxError{int64(at), `a key without "$", which is written "str:$…"`, strconv.Quote(clipString(name))}
-	case name == "$int":
-		p.space()
-		at := p.i
-		digits, e := p.rawString()
-		if e == nil && !isIntText(digits) {
-			e = &SyntaxError{int64(at), "decimal digits", strconv.Quote(clipString(digits))}
-		}
-		return Value{kind: Int, text: []byte(digits)}, e
-	}
-	v.kind = Dict
-	e = p.sequence('[', ']', func(int) *SyntaxError {
-		// Not a sequence of its own: a pair has no more and no fewer than two items.
-		if e := p.skip('['); e != nil {
-			return e
-		}
-		p.space()
-		key, e := p.text()
-		if e == nil {
-			e = p.entry(&v, key, ',')
-		}
-		if e == nil {
-			e = p.skip(']')
-		}
-		return e
-	})
-	return v, e
-}
-
-// text is the bytes that the next string stands for.
-func (p *jsonParser) text() ([]byte, *SyntaxError) {
-	at := p.i
-	raw, e := p.rawString()
-	if e != nil {
-		return nil, e
-	}
-	return p.decode(raw, at)
-}
-
-// decode is what a JSON string at that byte stands for.
-func (p *jsonParser) decode(s string, at int) (b []byte, e *SyntaxError) {
-	var err error
-	if digits, ok := strings.CutPrefix(s, hexPrefix); ok {
-		if b, err = hex.DecodeString(digits); err != nil {
-			e = &SyntaxError{Offset: int64(at), Want: `hexadecimal digits after "hex:"; a text has "str:" in front`}
-		}
-		return b, e
-	}
-	if digits, ok := strings.CutPrefix(s, base64Prefix); ok {
-		if b, err = base64.StdEncoding.Strict().DecodeString(digits); err != nil {
-			e = &SyntaxError{Offset: int64(at), Want: `base64 after "base64:"; a text has "str:" in front`}
-		}
-		return b, e
-	}
-	return []byte(strings.TrimPrefix(s, textPrefix)), nil
-}
-
-// rawString is the next JSON string, escapes resolved.
-func (p *jsonParser) rawString() (string, *SyntaxError) {
-	if p.i >= len(p.b) || p.b[p.i] != '"' {
-		return "", p.want("a string")
-	}
-	var out []byte
-	for p.i++; p.i < len(p.b); {
-		switch c := p.b[p.i]; {
-		case c == '"':
-			p.i++
-			return string(out), nil
-		case c < ' ':
-			return "", p.want("no control character in a string")
-		case c == '\\':
-			r, e := p.escape()
-			if e != nil {
-				return "", e
-			}
-			out = utf8.AppendRune(out, r)
-		case c < utf8.RuneSelf:
-			out = append(out, c)
-			p.i++
-		default:
-			r, n := utf8.DecodeRune(p.b[p.i:])
-			if r == utf8.RuneError && n == 1 {
-				return "", p.want("UTF-8")
-			}
-			out = append(out, p.b[p.i:p.i+n]...)
-			p.i += n
-		}
-	}
-	return "", p.want("the end of the string")
-}
-
-// escape reads what begins with a backslash.
-func (p *jsonParser) escape() (rune, *SyntaxError) {
-	const letters, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
-	if p.i++; p.i < len(p.b) {
-		if k := strings.IndexByte(letters, p.b[p.i]); k >= 0 {
-			p.i++
-			return rune(meanings[k]), nil
-		}
-	}
-	r, ok := p.unicode()
-	if ok && utf16.IsSurrogate(r) {
-		high := r
-		if ok = p.i < len(p.b) && p.b[p.i] == '\\'; ok {
-			p.i++
-			r, ok = p.unicode()
-			r = utf16.DecodeRune(high, r)
-			ok = ok && r != utf8.RuneError
-		}
-	}
-	if !ok {
-		return 0, p.want(`an escape of JSON; \u of surrogates in pairs`)
-	}
-	return r, nil
-}
-
-// unicode reads u and four digits.
-func (p *jsonParser) unicode() (rune, bool) {
-	if p.i+5 > len(p.b) || p.b[p.i] != 'u' {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(string(p.b[p.i+1:p.i+5]), 16, 16)
+// rawString is the next JSON string, escapes resolved. It is valid until the next call.
+func (p *Encoder) rawString() ([]byte, error) {
+	at := p.offset()
+	raw, special, err := p.quoted(p.lim.Size)
 	if err != nil {
-		return 0, false
+		return nil, err
 	}
-	p.i += 5
-	return rune(n), true
+	if raw == nil {
+		return nil, p.tooLarge()
+	}
+	return p.resolve(raw, special, at+1)
 }
 
-func clipString(s string) string { return string(excerpt([]byte(s))) }
+// quoted steps over a string, which peek found, and returns what is between its quotes; when it is longer than most, it
+// stays where it is and returns nil. Special means that there is more in it than plain ASCII.
+func (p *Encoder) quoted(most int) (raw []byte, special bool, err error) {
+	if p.pos == len(p.buf) || p.buf[p.pos] != '"' {
+		return nil, false, p.want("a string")
+	}
+	p.forget()
+	seen := byte(0)
+	for i := 1; ; {
+		b := p.buf[p.start:]
+		for ; i < len(b); i++ {
+			c := b[i]
+			if plain[c] {
+				seen |= c
+				continue
+			}
+			switch {
+			case c == '"':
+				p.pos = p.start + i + 1
+				return b[1:i:i], seen >= utf8.RuneSelf, nil
+			case c == '\\':
+				seen = 0xff
+				i++
+			case c < ' ':
+				p.pos = p.start + i
+				return nil, false, p.want(noControl)
+			}
+		}
+		if i > most {
+			return nil, false, nil
+		}
+		if p.fill() != nil {
+			p.pos = len(p.buf)
+			return nil, false, p.want(endOfString)
+		}
+	}
+}
+
+const (
+	noControl   = "no control character in a string"
+	endOfString = "the end of the string"
+	wantEscape  = `an escape of JSON; \u of surrogates in pairs`
+)
+
+// resolve is what raw, which begins at a byte of the stream, stands for once its escapes are resolved.
+func (p *Encoder) resolve(raw []byte, special bool, at int64) ([]byte, error) {
+	if !special {
+		return raw, nil
+	}
+	if !utf8.Valid(raw) {
+		i := invalidAt(raw)
+		return nil, &SyntaxError{at + int64(i), "UTF-8", strconv.Quote(string(raw[i : i+1]))}
+	}
+	out := p.text[:0]
+	for i := 0; i < len(raw); {
+		if n := bytes.IndexByte(raw[i:], '\\'); n != 0 {
+			if n < 0 {
+				n = len(raw) - i
+			}
+			out = append(out, raw[i:i+n]...)
+			i += n
+			continue
+		}
+		r, n, ok := escape(raw[i:])
+		if i += n; !ok {
+			got := raw[i:min(i+1, len(raw))]
+			if len(got) == 0 {
+				got = []byte{'"'}
+			}
+			return nil, &SyntaxError{at + int64(i), wantEscape, strconv.Quote(string(got))}
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	p.text = out
+	return out, nil
+}
+
+// invalidAt is where s stops to be UTF-8.
+func invalidAt(s []byte) int {
+	i := 0
+	for i < len(s) {
+		r, n := utf8.DecodeRune(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		i += n
+	}
+	return i
+}
+
+// escape is what b stands for, which begins with a backslash, and how many bytes that takes; when it is no escape, how
+// many were right.
+func escape(b []byte) (r rune, n int, ok bool) {
+	const letters, meanings = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
+	if len(b) > 1 {
+		if k := strings.IndexByte(letters, b[1]); k >= 0 {
+			return rune(meanings[k]), 2, true
+		}
+	}
+	high, ok := unicodeEscape(b)
+	switch {
+	case !ok:
+		return 0, 1, false
+	case !utf16.IsSurrogate(high):
+		return high, 6, true
+	case len(b) == 6 || b[6] != '\\':
+		return 0, 6, false
+	}
+	low, ok := unicodeEscape(b[6:])
+	if !ok {
+		return 0, 7, false
+	}
+	r = utf16.DecodeRune(high, low)
+	return r, 12, r != utf8.RuneError
+}
+
+// unicodeEscape reads a backslash, u and four digits.
+func unicodeEscape(b []byte) (rune, bool) {
+	if len(b) < 6 || b[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	return rune(n), err == nil
+}
+
+// decode is the bytes that a JSON string at that byte stands for. They are valid until the next call.
+func (p *Encoder) decode(s []byte, at int64) (b []byte, err error) {
+	if len(s) < len(textPrefix) || s[0] != 'h' && s[0] != 'b' && s[0] != 's' {
+		return s, nil
+	}
+	if rest, ok := bytes.CutPrefix(s, []byte(hexPrefix)); ok {
+		b, err = hex.AppendDecode(p.bytes[:0], rest)
+		if err != nil {
+			return nil, notHex(rest, at)
+		}
+		p.bytes = b
+		return b, nil
+	}
+	if rest, ok := bytes.CutPrefix(s, []byte(base64Prefix)); ok {
+		b, err = base64.StdEncoding.Strict().AppendDecode(p.bytes[:0], rest)
+		if err != nil {
+			return nil, notBase64(rest, at)
+		}
+		p.bytes = b
+		return b, nil
+	}
+	if rest, ok := bytes.CutPrefix(s, []byte(textPrefix)); ok {
+		if bytes.HasPrefix(rest, []byte(summaryMark)) {
+			return nil, isSummary(at)
+		}
+		return rest, nil
+	}
+	return s, nil
+}
+
+func isSummary(at int64) error {
+	return &SyntaxError{Offset: at, Want: "the string itself, for this is but a summary of it"}
+}
+
+func notHex(digits []byte, at int64) error {
+	if bytes.HasPrefix(digits, []byte(summaryMark)) {
+		return isSummary(at)
+	}
+	return &SyntaxError{Offset: at, Want: `hexadecimal digits after "hex:"; a text has "str:" in front`}
+}
+
+func notBase64(digits []byte, at int64) error {
+	if bytes.HasPrefix(digits, []byte(summaryMark)) {
+		return isSummary(at)
+	}
+	return &SyntaxError{Offset: at, Want: `base64 after "base64:"; a text has "str:" in front`}
+}

@@ -1,11 +1,8 @@
 package bencode
 
 import (
-	"bufio"
-	"encoding/base64"
-	"encoding/hex"
+	"bytes"
 	"io"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -18,51 +15,46 @@ import (
 //   - A dictionary with unsorted or repeated keys is {"$dict":[[key,value],…]}. A key of a plain object that begins with
 //     "$" gets "str:" in front.
 
-// JSONOptions say how JSON looks; its meaning is the same.
+// A BinaryForm is how strings look that are not text.
+type BinaryForm string
+
+// The forms. The last two lose what they leave out.
+const (
+	Hex     BinaryForm = "hex"     // "hex:…"; also the zero value
+	Base64  BinaryForm = "base64"  // "base64:…"
+	Omit    BinaryForm = "omit"    // not there with their key; null where there is none. A key is as in Hex
+	Summary BinaryForm = "summary" // as in Hex, but of strings over 200 bytes, text or not, the length is all that is said
+)
+
+// summarised is the length above which a string is summarised.
+const summarised = 200
+
+// JSONOptions say how JSON looks.
 type JSONOptions struct {
-	Base64 bool   // binary strings as "base64:…", not "hex:…"
-	Indent string // for each level on a line of its own; "" = everything on one line
+	Binary  BinaryForm
+	Indent  string // for each level on a line of its own; "" = everything on one line
+	Graphic bool   // what cannot be seen in a text, or does something to a terminal, is escaped
 }
 
 const maxSafeInt = 1<<53 - 1
 
-// hexKeys name strings that are binary.
-var hexKeys = map[string]bool{
-	"pieces": true, "pieces root": true, "peers": true, "peers6": true, "nodes": true, "nodes6": true,
-	"id": true, "info_hash": true, "target": true, "token": true,
-}
-
-// WriteJSON writes the value b as JSON, without a newline at the end. b must have passed [Check]. Besides b it holds
-// little memory: a word for each dictionary that is not canonical. Errors are those of w.
-func WriteJSON(w io.Writer, b []byte, opts JSONOptions) error {
-	j := jsonWriter{w: bufio.NewWriter(w), c: NewCursor(b), opts: opts, odd: map[int]bool{}}
-	NewCursor(b).findOdd(j.odd)
-	j.value(jsonForm{})
-	return j.w.Flush()
-}
-
-// findOdd notes where dictionaries begin whose keys are unsorted or repeated. It goes first, for all of b at once:
-// otherwise each level would have to be read once more.
-func (c *Cursor) findOdd(odd map[int]bool) {
-	switch start := c.i; c.Kind() {
-	case List:
-		for c.Enter(List); c.More(); {
-			c.findOdd(odd)
-		}
-	case Dict:
-		var last []byte
-		c.Enter(Dict)
-		for first := true; c.More(); first = false {
-			key, _ := c.Bytes()
-			if !first && string(last) >= string(key) {
-				odd[start] = true
-			}
-			last = key
-			c.findOdd(odd)
-		}
-	default:
-		c.Skip()
+// isHexKey reports whether a key names strings that are binary.
+func isHexKey(key []byte) bool {
+	switch string(key) {
+	case "pieces", "pieces root", "peers", "peers6", "nodes", "nodes6", "id", "info_hash", "target", "token":
+		return true
 	}
+	return false
+}
+
+// WriteJSON writes the value b as JSON, without a newline at the end. Errors are those of w, and a *SyntaxError when b
+// did not pass [Check].
+func WriteJSON(w io.Writer, b []byte, opts JSONOptions) error {
+	d := NewDecoder(bytes.NewReader(b), DecoderOptions{Limits: unlimited})
+	if err := d.Next(nil); err != nil {
+		return err
+	}
+	return d.WriteJSON(w, opts)
 }
 
 // A jsonForm is what the place of a value says about its form.
@@ -71,174 +63,190 @@ type jsonForm struct {
 	keys, children bool // the keys, the strings in a dictionary here are
 }
 
+// A jsonLevel is a list or dictionary that is open.
+type jsonLevel struct {
+	dict, odd, top bool
+	n              int      // items written
+	form           jsonForm // its own
+	next           jsonForm // that of the value of the key just written
+	entry          int      // where in out the entry begins
+}
+
+// A jsonWriter writes the tokens of r.
 type jsonWriter struct {
-	w     *bufio.Writer // keeps its error to itself until Flush
-	c     *Cursor
+	w     io.Writer
+	out   []byte // not yet written
+	err   error  // of w
+	r     *Reader
 	opts  JSONOptions
-	odd   map[int]bool
-	depth int
+	found *findings
+	open  []jsonLevel
+	dicts int
+	longs int
+
+	indent []byte // a line break, and the indentation of the deepest level so far
 }
 
-func (j *jsonWriter) value(form jsonForm) {
-	switch j.c.Kind() {
-	case Int:
-		t := j.c.lex()
-		j.int(j.c.b[t.start:t.end])
-	case String:
-		s, _ := j.c.Bytes()
-		j.string(s, form.binary, false)
-	case List:
-		j.list()
-	case Dict:
-		j.dict(form)
+// jsonBuffer is how much is written at a time, about.
+const jsonBuffer = 32 << 10
+
+func (j *jsonWriter) flush() error {
+	if j.err == nil {
+		_, j.err = j.w.Write(j.out)
 	}
+	j.out = j.out[:0]
+	return j.err
 }
 
-func (j *jsonWriter) int(digits []byte) {
-	n, ok := parseInt64(digits)
-	if ok && -maxSafeInt <= n && n <= maxSafeInt && !oddInt(digits) {
-		j.w.Write(digits)
-		return
-	}
-	j.w.WriteString(`{"$int":"`)
-	j.w.Write(digits)
-	j.w.WriteString(`"}`)
-}
-
-func (j *jsonWriter) list() {
-	j.open('[')
-	j.c.Enter(List)
-	n := 0
-	for ; j.c.More(); n++ {
-		j.next(n)
-		j.value(jsonForm{})
-	}
-	j.close(']', n)
-}
-
-func (j *jsonWriter) dict(form jsonForm) {
-	odd := j.odd[j.c.i]
-	top := j.depth == 0
-	if odd {
-		j.w.WriteString(`{"$dict":`)
-		j.open('[')
-	} else {
-		j.open('{')
-	}
-	j.c.Enter(Dict)
-	n := 0
-	for ; j.c.More(); n++ {
-		j.next(n)
-		key, _ := j.c.Bytes()
-		if odd {
-			j.w.WriteByte('[')
+// value writes all of a value, token by token.
+func (j *jsonWriter) value() error {
+	for {
+		j.fast()
+		j.r.forget()
+		key := j.r.g.wantsKey()
+		t, done, err := j.r.next()
+		if err != nil {
+			return err
 		}
-		j.string(key, form.keys, !odd)
+		text := j.r.buf[t.start:t.end]
 		switch {
-		case odd:
-			j.w.WriteByte(',')
-		case j.opts.Indent != "":
-			j.w.WriteString(": ")
+		case t.kind == End:
+			j.close()
+		case key:
+			j.key(text)
+			continue
 		default:
-			j.w.WriteByte(':')
+			if err := j.one(t.kind, text); err != nil {
+				return err
+			}
 		}
-		layers := string(key) == "piece layers"
-		j.value(jsonForm{
-			binary:   form.children || hexKeys[string(key)],
-			keys:     layers || top && string(key) == "files", // the latter in a reply to a scrape
-			children: layers,
-		})
-		if odd {
-			j.w.WriteByte(']')
+		if len(j.out) > jsonBuffer {
+			if err := j.flush(); err != nil {
+				return err
+			}
+		}
+		if done {
+			return nil
 		}
 	}
-	if !odd {
-		j.close('}', n)
-		return
-	}
-	j.close(']', n)
-	j.w.WriteByte('}')
 }
 
-func (j *jsonWriter) open(bracket byte) {
-	j.w.WriteByte(bracket)
-	j.depth++
+// one writes an integer or a string, or begins a list or dictionary.
+func (j *jsonWriter) one(kind Kind, text []byte) error {
+	form := jsonForm{}
+	if n := len(j.open); n > 0 {
+		top := &j.open[n-1]
+		if top.dict {
+			form = top.next
+		} else {
+			j.item(top)
+		}
+	}
+	switch kind {
+	case Int:
+		j.int(text)
+	case List:
+		j.push(jsonLevel{form: form}, '[')
+		return nil
+	case Dict:
+		l := jsonLevel{dict: true, odd: j.found.odd.has(j.dicts), form: form, top: len(j.open) == 0}
+		j.dicts++
+		if l.odd {
+			j.out = append(j.out, `{"$dict":`...)
+			j.push(l, '[')
+			return nil
+		}
+		j.push(l, '{')
+		return nil
+	default:
+		if omitted, err := j.string(text, form.binary); omitted || err != nil {
+			return err
+		}
+	}
+	j.entryDone()
+	return nil
 }
 
-// next goes to item n of what is open.
-func (j *jsonWriter) next(n int) {
-	if n > 0 {
-		j.w.WriteByte(',')
+func (j *jsonWriter) push(l jsonLevel, bracket byte) {
+	j.out = append(j.out, bracket)
+	j.open = append(j.open, l)
+}
+
+// item goes to the next item of what is open.
+func (j *jsonWriter) item(top *jsonLevel) {
+	if top.n > 0 {
+		j.out = append(j.out, ',')
 	}
+	top.n++
 	j.newline()
-}
-
-func (j *jsonWriter) close(bracket byte, items int) {
-	j.depth--
-	if items > 0 {
-		j.newline()
-	}
-	j.w.WriteByte(bracket)
 }
 
 func (j *jsonWriter) newline() {
 	if j.opts.Indent == "" {
 		return
 	}
-	j.w.WriteByte('\n')
-	for range j.depth {
-		j.w.WriteString(j.opts.Indent)
+	need := 1 + len(j.open)*len(j.opts.Indent)
+	if len(j.indent) == 0 {
+		j.indent = append(j.indent, '\n')
+	}
+	for len(j.indent) < need {
+		j.indent = append(j.indent, j.opts.Indent...)
+	}
+	j.out = append(j.out, j.indent[:need]...)
+}
+
+func (j *jsonWriter) key(key []byte) {
+	top := &j.open[len(j.open)-1]
+	top.entry = len(j.out)
+	j.item(top)
+	if top.odd {
+		j.out = append(j.out, '[')
+	}
+	j.out = append(j.out, '"')
+	if top.form.keys || !utf8.Valid(key) {
+		j.binary(key)
+	} else {
+		j.text(key, true, !top.odd)
+	}
+	j.out = append(j.out, '"')
+	switch {
+	case top.odd:
+		j.out = append(j.out, ',')
+	case j.opts.Indent != "":
+		j.out = append(j.out, ": "...)
+	default:
+		j.out = append(j.out, ':')
+	}
+	layers := string(key) == "piece layers"
+	top.next = jsonForm{
+		binary:   top.form.children || isHexKey(key),
+		keys:     layers || top.top && string(key) == "files", // the latter in a reply to a scrape
+		children: layers,
 	}
 }
 
-// string writes a string or, of a plain object, a key.
-func (j *jsonWriter) string(s []byte, binary, key bool) {
-	j.w.WriteByte('"')
-	defer j.w.WriteByte('"')
-	if binary || !utf8.Valid(s) {
-		j.binary(s)
-		return
+// close ends a list or dictionary.
+func (j *jsonWriter) close() {
+	last := len(j.open) - 1
+	l := j.open[last]
+	j.open = j.open[:last]
+	if l.n > 0 {
+		j.newline()
 	}
-	head := string(s[:min(len(s), len(base64Prefix))])
-	if hasPrefix(head) || key && strings.HasPrefix(head, "$") {
-		j.w.WriteString(textPrefix)
+	switch {
+	case l.odd:
+		j.out = append(j.out, "]}"...)
+	case l.dict:
+		j.out = append(j.out, '}')
+	default:
+		j.out = append(j.out, ']')
 	}
-	const hexDigits = "0123456789abcdef"
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			j.w.WriteByte('\\')
-			j.w.WriteByte(c)
-		case c == '\n':
-			j.w.WriteString(`\n`)
-		case c < ' ' || c == 0x7f:
-			j.w.WriteString(`\u00`)
-			j.w.WriteByte(hexDigits[c>>4])
-			j.w.WriteByte(hexDigits[c&15])
-		default:
-			j.w.WriteByte(c)
-		}
-	}
+	j.entryDone()
 }
 
-func (j *jsonWriter) binary(s []byte) {
-	if !j.opts.Base64 {
-		j.w.WriteString(hexPrefix)
-		hex.NewEncoder(j.w).Write(s)
-		return
+// entryDone ends the pair whose value was written.
+func (j *jsonWriter) entryDone() {
+	if n := len(j.open); n > 0 && j.open[n-1].odd {
+		j.out = append(j.out, ']')
 	}
-	j.w.WriteString(base64Prefix)
-	enc := base64.NewEncoder(base64.StdEncoding, j.w)
-	enc.Write(s)
-	enc.Close()
-}
-
-const (
-	hexPrefix    = "hex:"
-	base64Prefix = "base64:"
-	textPrefix   = "str:"
-)
-
-func hasPrefix(s string) bool {
-	return strings.HasPrefix(s, hexPrefix) || strings.HasPrefix(s, base64Prefix) || strings.HasPrefix(s, textPrefix)
 }

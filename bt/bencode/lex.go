@@ -112,10 +112,13 @@ func lexString(b []byte, i int) (t token, short int, e *SyntaxError) {
 	}
 	j++
 	if have := len(b) - j; n > have {
-		return t, n - have, &SyntaxError{int64(j), fmt.Sprintf("%d bytes of string", n), fmt.Sprintf("only %d", have)}
+		return token{String, j, j, j}, n - have, &SyntaxError{int64(j), countBytes(int64(n)), countOnly(have)}
 	}
 	return token{String, j, j + n, j + n}, 0, nil
 }
+
+func countBytes(n int64) string { return fmt.Sprintf("%d bytes of string", n) }
+func countOnly(n int) string    { return fmt.Sprintf("only %d", n) }
 
 func wanted(b []byte, i int, want string) *SyntaxError {
 	return &SyntaxError{int64(i), want, fmt.Sprintf("%q", b[i:i+1])}

@@ -3,25 +3,26 @@ package bencode
 import (
 	"errors"
 	"io"
+	"unicode/utf8"
 )
 
 // A Reader takes values, or tokens, from a stream. It reads ahead, and holds the one it gives plus some kilobytes: a
 // length prefix alone allocates nothing.
 type Reader struct {
-	r     io.Reader
-	buf   []byte
-	start int   // in buf, of what is being given
-	pos   int   // in buf, of the next token
-	off   int64 // of buf[0] in the stream
+	window
 	g     grammar
-	err   error // of r, given once buf is used up
+	split bool  // long strings are given in pieces
+	left  int64 // bytes of a long string that are to come
 	fail  error // of an earlier call: the stream is out of step for good
 }
+
+// longString is the length above which a string is given in pieces.
+const longString = 32 << 10
 
 // NewReader is a Reader of r. The limits hold for each value at the outermost level, but Size holds for each token when
 // tokens are read.
 func NewReader(r io.Reader, lim Limits) *Reader {
-	return &Reader{r: r, g: grammar{lim: lim.orDefault()}}
+	return &Reader{window: window{r: r}, g: grammar{lim: lim.orDefault()}}
 }
 
 // A Token is an integer, a string, or the begin or end of a list or dictionary.
@@ -34,14 +35,22 @@ type Token struct {
 }
 
 // Offset is where in the stream the next token begins.
-func (r *Reader) Offset() int64 { return r.off + int64(r.pos) }
+func (r *Reader) Offset() int64 { return r.offset() }
 
 // Token is the next token; io.EOF when the stream ends between two values, a *SyntaxError when it ends elsewhere or is
 // not bencode, and otherwise the error of the stream.
 func (r *Reader) Token() (Token, error) {
 	r.forget()
-	tok, _, err := r.next()
-	return tok, err
+	at, depth := r.Offset(), len(r.g.open)
+	key := r.g.wantsKey()
+	t, _, err := r.next()
+	if err != nil {
+		return Token{}, err
+	}
+	if t.kind == End {
+		depth--
+	}
+	return Token{t.kind, r.buf[t.start:t.end:t.end], at, depth, key && t.kind == String}, nil
 }
 
 // Raw is the next value at the outermost level as it stands, checked as by [Check]; it is valid until the next call.
@@ -61,61 +70,45 @@ func (r *Reader) Raw() ([]byte, error) {
 
 // End is nil when nothing follows in the stream, else a *SyntaxError with the offset of what does, or the stream's
 // error.
-func (r *Reader) End() error {
-	r.forget()
-	if r.pos == len(r.buf) {
-		if err := r.fill(); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-	e := wanted(r.buf, r.pos, endOfInput)
-	e.Offset += r.off
-	return e
-}
-
-// forget drops what was given.
-func (r *Reader) forget() { r.start = r.pos }
+func (r *Reader) End() error { return r.end() }
 
 // next takes a token; done when it completes a value at the outermost level. No error is forgotten.
-func (r *Reader) next() (tok Token, done bool, err error) {
+func (r *Reader) next() (t token, done bool, err error) {
 	if r.fail != nil {
-		return tok, false, r.fail
+		return t, false, r.fail
 	}
-	t, err := r.lex()
-	if err != nil {
+	if t, err = r.lex(); err != nil {
 		r.fail = err
-		return tok, false, err
+		return t, false, err
 	}
-	tok = Token{Kind: t.kind, Text: r.buf[t.start:t.end:t.end], Offset: r.Offset(), Depth: len(r.g.open)}
-	tok.Key = t.kind == String && tok.Depth > 0 && r.g.open[tok.Depth-1] == 'd'
-	if t.kind == End {
-		tok.Depth--
-	}
-	done, serr := r.g.step(t.kind, tok.Offset)
+	done, serr := r.g.step(t.kind, r.offset())
 	if serr != nil {
 		r.fail = serr
-		return tok, false, serr
+		return t, false, serr
 	}
 	if done {
 		r.g.count = 0
 	}
 	r.pos = t.next
-	return tok, done, nil
+	return t, done, nil
 }
 
-// lex reads until a whole token is in buf.
+// lex reads until a whole token is in buf, or the head of a string that is given in pieces.
 func (r *Reader) lex() (token, error) {
 	for {
 		t, short, serr := lex(r.buf, r.pos)
+		if serr == nil && t.next-r.start <= r.g.lim.Size {
+			return t, nil
+		}
 		room := r.g.lim.Size - (len(r.buf) - r.start)
 		switch {
-		case serr == nil && t.next-r.start <= r.g.lim.Size:
-			return t, nil
 		case serr == nil, short > 0 && short > room:
 			serr = tooLarge(r.pos, r.g.lim)
 			short = 0
+		case r.split && t.kind == String && short > longString && !r.g.wantsKey():
+			r.left = int64(short) + int64(len(r.buf)-t.start)
+			t.end, t.next = t.start, t.start
+			return t, nil
 		}
 		serr.Offset += r.off
 		if short == 0 {
@@ -133,42 +126,48 @@ func (r *Reader) lex() (token, error) {
 	}
 }
 
-// fill reads at least one more byte. It never more than doubles what is held, however many bytes a length prefix
-// promises.
-func (r *Reader) fill() error {
-	const least = 4 << 10
-	if r.err != nil {
-		return r.err
+// piece is the next piece of a long string, of some length; UTF-8 is not cut within a character. It is valid until the
+// next call, and nil after the last one.
+func (r *Reader) piece() ([]byte, error) {
+	const least = 512
+	if r.fail != nil {
+		return nil, r.fail
 	}
-	if cap(r.buf)-len(r.buf) < least {
-		r.makeRoom(least)
-	}
-	for range 100 {
-		n, err := r.r.Read(r.buf[len(r.buf):cap(r.buf)])
-		r.buf = r.buf[:len(r.buf)+n]
-		r.err = err
-		if n > 0 {
-			return nil
-		}
-		if err != nil {
-			return err
+	r.forget()
+	for int64(len(r.buf)-r.pos) < min(least, r.left) {
+		if err := r.fill(); err != nil {
+			if err == io.EOF {
+				err = &SyntaxError{r.offset(), countBytes(r.left), countOnly(len(r.buf) - r.pos)}
+			}
+			r.fail = err
+			return nil, err
 		}
 	}
-	r.err = io.ErrNoProgress
-	return r.err
+	b := r.buf[r.pos:]
+	if int64(len(b)) > r.left {
+		b = b[:r.left]
+	} else if int64(len(b)) < r.left {
+		b = b[:len(b)-cutRune(b)]
+	}
+	r.pos += len(b)
+	r.left -= int64(len(b))
+	if len(b) == 0 {
+		return nil, nil
+	}
+	return b, nil
 }
 
-// makeRoom moves what is held to the front, of a buffer of a fitting size.
-func (r *Reader) makeRoom(least int) {
-	held := r.buf[r.start:]
-	next := r.buf[:0]
-	if size := 2*len(held) + 2*least; cap(r.buf)-len(held) < least || cap(r.buf) > 4*size {
-		next = make([]byte, 0, size)
+// cutRune is how many bytes at the end of b begin a character that is not whole.
+func cutRune(b []byte) int {
+	for n := 1; n < utf8.UTFMax && n < len(b); n++ {
+		if tail := b[len(b)-n:]; utf8.RuneStart(tail[0]) {
+			if utf8.FullRune(tail) {
+				return 0
+			}
+			return n
+		}
 	}
-	r.buf = append(next, held...)
-	r.off += int64(r.start)
-	r.pos -= r.start
-	r.start = 0
+	return 0
 }
 
 // IsSyntax reports whether err says that the input is not bencode, or exceeds a limit, rather than that it could not be

@@ -164,12 +164,12 @@ func (v Value) Canonical() (Value, bool) {
 
 // sortEntries sorts key, value, key, value … by key, and reports whether no key is repeated.
 func sortEntries(kids []Value) bool {
-	type entry struct{ key, val Value }
-	entries := make([]entry, 0, len(kids)/2)
+	type pair struct{ key, val Value }
+	entries := make([]pair, 0, len(kids)/2)
 	for kv := range slices.Chunk(kids, 2) {
-		entries = append(entries, entry{kv[0], kv[1]})
+		entries = append(entries, pair{kv[0], kv[1]})
 	}
-	slices.SortStableFunc(entries, func(a, b entry) int { return bytes.Compare(a.key.text, b.key.text) })
+	slices.SortStableFunc(entries, func(a, b pair) int { return bytes.Compare(a.key.text, b.key.text) })
 	for i, e := range entries {
 		if i > 0 && bytes.Equal(entries[i-1].key.text, e.key.text) {
 			return false
@@ -191,7 +191,14 @@ func canonicalInt(digits []byte) []byte {
 }
 
 // isIntText reports whether s can stand between i and e.
-func isIntText(s string) bool {
-	t, _, err := lexInt([]byte("i"+s+"e"), 0)
-	return err == nil && t.next == len(s)+2
+func isIntText[T string | []byte](s T) bool {
+	if len(s) > 0 && s[0] == '-' {
+		s = s[1:]
+	}
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return len(s) > 0
 }

@@ -1,0 +1,178 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+
+	"shoal/bt"
+	"shoal/bt/bencode"
+	"shoal/commands/internal/ui"
+)
+
+// What is accepted: of what is read once or twice, and of what has to be in memory.
+var (
+	bencodeLimits = bencode.Limits{Depth: 256, Size: min(1<<40, math.MaxInt)}
+	memoryLimits  = bencode.Limits{Depth: 256, Size: 256 << 20, Count: 256 << 20}
+)
+
+// fileArg is the FILE among arguments of which there is at most one; "-" when there is none.
+func fileArg(args []string) (string, error) {
+	if len(args) > 1 {
+		return "", usageErrorf("got %d files, want one", len(args))
+	}
+	if len(args) == 0 {
+		return "-", nil
+	}
+	return args[0], nil
+}
+
+// A bencodeInput is a file that is read, or standard input.
+type bencodeInput struct {
+	io.Reader
+	name string // as messages call it
+	size int64  // -1 = unknown
+	file *os.File
+}
+
+// openBencode opens a file; what can be read twice shows that as bencode.NewDecoder wants it. Reading ends with ctx.
+func openBencode(ctx context.Context, g *globals, name string) (*bencodeInput, error) {
+	if name == "-" {
+		in := &bencodeInput{name: "standard input", size: -1}
+		in.Reader = streamOf(ctx, g.in, in)
+		return in, nil
+	}
+	f, err := os.Open(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &bt.Error{Code: bt.BadInput, Err: err}
+	case err != nil:
+		return nil, err
+	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, errors.Join(&bt.Error{Code: bt.BadInput, Err: fmt.Errorf("reading %s: it is a folder", name)}, f.Close())
+	}
+	in := &bencodeInput{name: name, size: -1, file: f}
+	in.Reader = streamOf(ctx, f, in)
+	return in, nil
+}
+
+// streamOf is what is left of r; of a plain file it can be read twice, and its size is known.
+func streamOf(ctx context.Context, r io.Reader, in *bencodeInput) io.Reader {
+	f, ok := r.(*os.File)
+	if !ok {
+		return stoppable{ctx, r}
+	}
+	info, err := f.Stat()
+	at, serr := f.Seek(0, io.SeekCurrent)
+	// Files of the kernel's own making have no size, and may be read all the same.
+	if cmp.Or(err, serr) != nil || !info.Mode().IsRegular() || info.Size() <= at {
+		return stoppable{ctx, r}
+	}
+	in.size = info.Size() - at
+	section := io.NewSectionReader(f, at, in.size)
+	return stoppableFile{section, stoppable{ctx, section}}
+}
+
+func (in *bencodeInput) Close() error {
+	if in.file == nil {
+		return nil
+	}
+	return in.file.Close()
+}
+
+// readAll is the one value that the input is.
+func (in *bencodeInput) readAll() ([]byte, error) {
+	var b []byte
+	var err error
+	switch {
+	case in.size > int64(memoryLimits.Size):
+	case in.size >= 0:
+		b = make([]byte, in.size)
+		_, err = io.ReadFull(in, b)
+	default:
+		b, err = io.ReadAll(io.LimitReader(in, int64(memoryLimits.Size)+1))
+	}
+	if in.size > int64(memoryLimits.Size) || len(b) > memoryLimits.Size {
+		err = &bencode.SyntaxError{Want: fmt.Sprintf("a value of at most %s", ui.Size(int64(memoryLimits.Size)))}
+	}
+	if err == nil {
+		err = bencode.Check(b, memoryLimits)
+	}
+	if err != nil {
+		return nil, in.wrong(err)
+	}
+	return b, nil
+}
+
+// wrong says of which input an error is.
+func (in *bencodeInput) wrong(err error) error {
+	wrapped := fmt.Errorf("reading %s: %w", in.name, err)
+	if bencode.IsSyntax(err) {
+		return &bt.Error{Code: bt.BadInput, Err: wrapped}
+	}
+	return wrapped
+}
+
+// trailing is for what follows the value.
+func (in *bencodeInput) trailing(err error) error {
+	wrapped := in.wrong(err)
+	var e *bt.Error
+	if errors.As(wrapped, &e) {
+		return withHint(e, "--seq reads several values in a row")
+	}
+	return wrapped
+}
+
+// stoppable reads until ctx ends.
+type stoppable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s stoppable) Read(p []byte) (int, error) {
+	if s.ctx.Err() != nil {
+		return 0, context.Cause(s.ctx)
+	}
+	return s.r.Read(p)
+}
+
+// stoppableFile is a file that may be read twice.
+type stoppableFile struct {
+	*io.SectionReader
+	stoppable
+}
+
+func (s stoppableFile) Read(p []byte) (int, error) { return s.stoppable.Read(p) }
+
+func (s stoppableFile) ReadAt(p []byte, off int64) (int, error) {
+	if s.ctx.Err() != nil {
+		return 0, context.Cause(s.ctx)
+	}
+	return s.SectionReader.ReadAt(p, off)
+}
+
+// resultBytes is where bencode goes: as it is, or, on a terminal, so that it does no harm there, with a line break.
+func resultBytes(out *ui.Output) (w io.Writer, end func() error) {
+	if !out.OnTerminal() {
+		return out.Bytes(), func() error { return nil }
+	}
+	w = quoting{out.Bytes()}
+	return w, func() error {
+		_, err := io.WriteString(out.Bytes(), "\n")
+		return err
+	}
+}
+
+// quoting writes what a terminal bears.
+type quoting struct{ w io.Writer }
+
+func (q quoting) Write(p []byte) (int, error) {
+	_, err := io.WriteString(q.w, ui.Quote(string(p)))
+	return len(p), err
+}
