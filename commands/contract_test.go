@@ -76,7 +76,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 	}
 	for title, doc := range map[string]any{
 		"Errors": errorDoc{}, "download": downloadDoc{}, "metainfo, and download --list": metainfoDoc{},
-		"demo": bt.DemoResult{}, "version": versionInfo{},
+		"scrape": scrapeDoc{}, "demo": bt.DemoResult{}, "version": versionInfo{},
 	} {
 		for name := range fieldNames(reflect.TypeOf(doc)) {
 			if !strings.Contains(sections[title], "`"+name+"`") {
