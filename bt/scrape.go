@@ -259,11 +259,21 @@ func (r *ScrapeRow) judge(minSeeders int) {
 	case r.Err != nil:
 	case n.nobody() && r.Peers <= 0:
 		r.Err = errorf(UnknownHash, "%s knows nobody who has or had this torrent", who)
-	case r.Seeders < 0 && minSeeders > 0:
+	case minSeeders <= 0:
+	case r.Seeders < 0:
 		r.Err = errorf(NotFound, "%s does not say how many seeders there are", who)
 	case r.Seeders < minSeeders:
 		r.Err = errorf(NotFound, "%s counts %d of the %d seeders wanted", who, r.Seeders, minSeeders)
 	}
+}
+
+// named is Err with the name of the tracker.
+func (r *ScrapeRow) named() error {
+	u, err := parseTrackerURL(r.Tracker)
+	if err != nil {
+		return r.Err // it is about the URL, or the DHT
+	}
+	return errorf(CodeOf(r.Err), "scraping %s: %w", trackerName(u), r.Err)
 }
 
 // ScrapeVerdict is what the rows of one target come to: nil when one of them has no error. Else it is NotFound when
@@ -285,7 +295,7 @@ func ScrapeVerdict(rows []ScrapeRow) error {
 	case count[OK] > 0:
 		return nil
 	case count[NotFound] > 0 || len(rows) == 1:
-		return best.Err
+		return best.named()
 	case count[UnknownHash] == len(rows):
 		return errorf(UnknownHash, "none of %d answers knows anybody who has or had this torrent", len(rows))
 	case count[UnknownHash] > 0:
@@ -295,5 +305,5 @@ func ScrapeVerdict(rows []ScrapeRow) error {
 	if count[code] != len(rows) {
 		code = Network
 	}
-	return errorf(code, "none of %d questions was answered; the first: %w", len(rows), best.Err)
+	return errorf(code, "none of %d questions was answered; the first: %w", len(rows), best.named())
 }

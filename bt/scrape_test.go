@@ -104,7 +104,8 @@ func TestScrapeHostile(t *testing.T) {
 		t.Fatalf("%d rows of %d trackers", len(rows), len(target.Trackers))
 	}
 	for i, r := range rows {
-		if good := i >= len(rows)-2; good != (r.Err == nil) {
+		// What is honest up to the announce answers a scrape with numbers, too.
+		if good := i >= len(rows)-2; good != (r.Err == nil) && (good || !strings.HasPrefix(r.Tracker, "udp:")) {
 			t.Errorf("%s: %d %d %d, %v", r.Tracker, r.Seeders, r.Completed, r.Leechers, r.Err)
 		}
 		if r.Err != nil && len(r.Err.Error()) > 5000 {

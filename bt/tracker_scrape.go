@@ -51,6 +51,7 @@ func scrapeBatch(u *url.URL) int {
 }
 
 // scrape asks a tracker how large swarms are, at most scrapeBatch of them. What it does not know is not in the result.
+// Errors are of class Network, or BadInput for a URL that cannot be scraped; they do not name the tracker.
 func (c *trackerClient) scrape(ctx context.Context, u *url.URL, hashes []InfoHash) (found map[InfoHash]swarmCount, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, announceTimeout, errNoAnswer)
 	defer cancel()
@@ -69,7 +70,7 @@ func (c *trackerClient) scrape(ctx context.Context, u *url.URL, hashes []InfoHas
 	case errors.As(err, &classed) && classed.Code == BadInput:
 		return nil, err
 	}
-	return nil, errorf(Network, "scraping %s: %w", trackerName(u), err)
+	return nil, errorf(Network, "%w", err)
 }
 
 // scrapeUDP scrapes over UDP (BEP 15).
@@ -112,13 +113,13 @@ func scrapeURL(u *url.URL) (*url.URL, error) {
 	last := strings.LastIndexByte(path, '/') + 1
 	rest, ok := strings.CutPrefix(path[last:], "announce")
 	if !ok {
-		return nil, errorf(BadInput, "scraping %s: its URL has no announce to put scrape for, so it cannot be scraped", trackerName(u))
+		return nil, errorf(BadInput, "tracker cannot be scraped: its URL has no announce to put scrape for")
 	}
 	full := *u
 	full.RawPath = path[:last] + "scrape" + rest
 	var err error
 	if full.Path, err = url.PathUnescape(full.RawPath); err != nil {
-		return nil, errorf(BadInput, "scraping %s: its URL cannot be read", trackerName(u))
+		return nil, errorf(BadInput, "tracker cannot be scraped: its URL cannot be read")
 	}
 	return &full, nil
 }
@@ -179,7 +180,10 @@ func (c *trackerClient) getScrape(ctx context.Context, u *url.URL, hashes []Info
 // is not what it should be counts as absent.
 func parseScrapeReply(b []byte, hashes []InfoHash) (map[InfoHash]swarmCount, error) {
 	found := make(map[InfoHash]swarmCount)
-	asked := make(map[string]InfoHash, len(hashes))
+	asked := make(map[string]InfoHash, 2*len(hashes))
+	for _, h := range hashes {
+		asked[binaryString(h[:])] = h // bittorrent-tracker of npm 11.2 writes keys as UTF-8
+	}
 	for _, h := range hashes {
 		asked[string(h[:])] = h
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +187,39 @@ func TestScrapeWS(t *testing.T) {
 	}
 }
 
+// Over TLS a server would speak HTTP/2, over which there is no WebSocket to be had.
+func TestScrapeTLS(t *testing.T) {
+	h := testHashes(1)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/scrape" {
+			fmt.Fprintf(w, "d5:filesd20:%sd8:completei%deeee", h[0][:], r.ProtoMajor)
+			return
+		}
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		if _, _, err := conn.Read(r.Context()); err == nil {
+			conn.Write(r.Context(), websocket.MessageText, []byte(`{"action":"scrape","files":{}}`))
+		}
+	}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	c := testTrackerClient(t)
+	if _, err := scrapeOf(t, c, srv.URL+"/announce", h...); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("a certificate of nobody's: %v", err)
+	}
+	c.http.Transport.(*guardedTransport).plain.TLSClientConfig = srv.Client().Transport.(*http.Transport).TLSClientConfig
+	if got, err := scrapeOf(t, c, srv.URL+"/announce", h...); err != nil || got[h[0]].Seeders < 1 {
+		t.Error(got, err)
+	}
+	if got, err := scrapeOf(t, c, "wss"+strings.TrimPrefix(srv.URL, "https"), h...); err != nil || got == nil {
+		t.Error(got, err)
+	}
+}
+
 func TestHostileWSTracker(t *testing.T) {
 	many := make([]string, 2*maxWSMessages)
 	for i := range many {
@@ -248,7 +282,7 @@ func TestScrapeKeepsToTransport(t *testing.T) {
 func checkCounts(t *testing.T, found map[InfoHash]swarmCount, asked []InfoHash) {
 	t.Helper()
 	for h, n := range found {
-		if !strings.Contains(fmt.Sprint(asked), fmt.Sprint(h)) {
+		if !slices.Contains(asked, h) {
 			t.Fatalf("%v was not asked for", h)
 		}
 		if least := min(n.Seeders, n.Completed, n.Leechers); least < -1 || max(n.Seeders, n.Completed, n.Leechers) > 1<<31-1 {
@@ -260,7 +294,7 @@ func checkCounts(t *testing.T, found map[InfoHash]swarmCount, asked []InfoHash) 
 func FuzzParseScrapeReply(f *testing.F) {
 	h := testHashes(2)
 	for _, s := range []string{"d5:filesdee", "d5:filesd20:" + string(h[0][:]) + "d8:completei5e10:downloadedi50e10:incompletei-10eeee",
-		"d14:failure reason2:noe", "d5:filesle", "d5:filesd20:" + string(h[1][:]) + "leee", "le", "d5:filesd1:xdeee", ""} {
+		"d5:filesd24:" + binaryString(h[0][:]) + "d8:completei5eeee", "d14:failure reason2:noe", "d5:filesle", "d5:filesd20:" + string(h[1][:]) + "leee", "le", "d5:filesd1:xdeee", ""} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -1,32 +1,34 @@
 package bttest
 
 import (
-	"fmt"
+	_ "embed"
 	"os"
 	"path/filepath"
 	"runtime"
 )
 
+//go:embed wstracker.mjs
+var nodeTrackerScript string
+
+// nodeTracker is npm's tracker as Need and the script know it.
+const nodeTracker = "bittorrent-tracker"
+
 // NodeTracker starts npm's bittorrent-tracker, which "make peers" puts into build/peers, and returns its announce URLs.
 func NodeTracker(t T) (httpURL, wsURL string) {
 	t.Helper()
 	Need(t, "node", nodeTracker)
-	addr := loopback(FreePort(t))
-	Start(t, "node", nodeTrackerScript(), "--http", "--ws", "--http-hostname", "127.0.0.1", "--port", fmt.Sprint(portOf(t, addr))).
-		WaitLine(t, "WebSocket tracker: ")
+	p := Start(t, "node", "--input-type=module", "-e", nodeTrackerScript, nodeTrackerServer())
+	addr := loopbackPort(p.WaitLine(t, "listening "))
 	return "http://" + addr + "/announce", "ws://" + addr
 }
 
-// nodeTracker is its name for Need.
-const nodeTracker = "bittorrent-tracker"
-
-// nodeTrackerScript is where "make peers" puts it, seen from this file: tests run in the folders of their packages.
-func nodeTrackerScript() string {
+// nodeTrackerServer is the module of its server. Tests run in the folders of their packages, hence the way from here.
+func nodeTrackerServer() string {
 	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..", "build", "peers", "node_modules", nodeTracker, "bin", "cmd.js")
+	return filepath.Join(filepath.Dir(file), "..", "..", "build", "peers", "node_modules", nodeTracker, "server.js")
 }
 
 func findNodeTracker() error {
-	_, err := os.Stat(nodeTrackerScript())
+	_, err := os.Stat(nodeTrackerServer())
 	return err
 }
