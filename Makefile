@@ -12,6 +12,8 @@ ENGINES    = $(patsubst %,./%/...,$(wildcard bt share annex))
 GOUTP      = bt/internal/goutp
 # What the tests talk to.
 PEERS      = aria2 transmission-cli transmission-daemon qbittorrent-nox python3-libtorrent opentracker mktorrent jq tmux
+# Of npm, into build/peers. Its optional parts are for peers; a tracker needs none.
+NODEPEERS  = bittorrent-tracker@11.2.3
 
 .PHONY: build install demo peers test race check generated soak fuzz crash big bench docs
 
@@ -32,6 +34,8 @@ demo: build
 peers:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PEERS)
+	command -v npm >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm
+	test -d build/peers/node_modules || npm install --prefix build/peers --omit=optional --ignore-scripts --no-audit --no-fund $(NODEPEERS)
 
 test:
 	$(GO) test -p 1 -parallel 8 -timeout 15m $(TESTFLAGS) $(PACKAGES)

@@ -35,9 +35,10 @@ const (
 type dhtConfig struct {
 	Nodes     []string // host:port; given = only these are asked first, and no public or remembered node
 	CacheFile string   // where nodes are remembered between runs; "" = nowhere
+	ReadOnly  bool     // it asks and does not answer, since it will not be there for long (BEP 43)
 }
 
-// A dhtNode is a node of the DHT (BEP 5, 32, 42, 44).
+// A dhtNode is a node of the DHT (BEP 5, 32, 33, 42, 43, 44).
 type dhtNode struct {
 	transport *transport
 	server    *dhtlib.Server
@@ -81,6 +82,7 @@ func newDHT(ctx context.Context, t *transport, pc net.PacketConn, cfg dhtConfig)
 		QueryResendDelay: func() time.Duration { return resend },
 		PeerStore:        d.peers, // without one nobody could announce to us
 		Store:            newDHTItems(),
+		Passive:          cfg.ReadOnly,
 		Exp:              2 * time.Hour,
 		DefaultWant:      []krpc.Want{krpc.WantNodes, krpc.WantNodes6},
 		SendLimiter:      rate.NewLimiter(250, 100), // the library's is one for all of a process

@@ -31,6 +31,8 @@ const (
 	Permission Code = "permission"  // the disk said: not yours
 	IO         Code = "io"          // the disk failed otherwise
 	Usage      Code = "usage"       // options that exclude each other
+
+	UnknownHash Code = "unknown-hash" // no tracker knows the torrent
 )
 
 // An Error is an error with its class, and perhaps advice.

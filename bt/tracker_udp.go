@@ -16,6 +16,7 @@ import (
 const (
 	udpConnect  uint32 = 0
 	udpAnnounce uint32 = 1
+	udpScrape   uint32 = 2
 	udpError    uint32 = 3
 )
 
@@ -33,16 +34,39 @@ type udpConnID struct {
 
 var errNoAnswer = errors.New("tracker did not answer")
 
-// announceUDP announces over UDP (BEP 15, 41), over IPv4 and IPv6 at once where the tracker has both, since each
-// family has peers of its own.
+// announceUDP announces over UDP (BEP 15, 41).
 func (c *trackerClient) announceUDP(ctx context.Context, u *url.URL, req announceRequest) (*announceReply, error) {
+	var all *announceReply
+	err := c.askUDP(ctx, u, udpAnnounce, announceBody(u, req), func(body []byte, is4 bool) error {
+		r, err := parseUDPAnnounce(body, is4)
+		switch {
+		case err != nil:
+			return err
+		case all == nil:
+			all = r
+			return nil
+		}
+		for _, p := range r.Peers {
+			all.Peers = addPeer(all.Peers, p)
+		}
+		all.Seeders = max(all.Seeders, r.Seeders)
+		all.Leechers = max(all.Leechers, r.Leechers)
+		return nil
+	})
+	return all, err
+}
+
+// askUDP asks a tracker over IPv4 and IPv6 at once where it has both, since each family has peers of its own. take is
+// called for each answer, one after the other; an answer that it takes makes askUDP a success.
+func (c *trackerClient) askUDP(ctx context.Context, u *url.URL, action uint32, body []byte, take func(body []byte, is4 bool) error) error {
 	addrs, err := c.udpAddrs(ctx, u)
 	if err != nil {
-		return nil, shortenCause(ctx, err)
+		return shortenCause(ctx, err)
 	}
 	type result struct {
-		reply *announceReply
-		err   error
+		body []byte
+		is4  bool
+		err  error
 	}
 	// When one family has answered the other gets a moment more: a machine without IPv6 must not wait for it.
 	ctx, cancel := context.WithCancel(ctx)
@@ -50,33 +74,28 @@ func (c *trackerClient) announceUDP(ctx context.Context, u *url.URL, req announc
 	results := make(chan result, len(addrs))
 	for _, a := range addrs {
 		go func() {
-			reply, err := c.announceUDPAddr(ctx, a, u, req)
-			results <- result{reply, err}
+			reply, err := c.askUDPAddr(ctx, a, action, body)
+			results <- result{reply, a.Addr().Is4(), err}
 		}()
 	}
-	var all *announceReply
+	taken := false
 	for range addrs {
 		r := <-results
+		if r.err == nil {
+			r.err = take(r.body, r.is4)
+		}
 		switch {
-		case r.err != nil:
-			if err == nil {
-				err = r.err
-			}
-		case all == nil:
-			all = r.reply
+		case r.err != nil && err == nil:
+			err = r.err
+		case r.err == nil && !taken:
+			taken = true
 			defer time.AfterFunc(time.Second, cancel).Stop()
-		default:
-			for _, p := range r.reply.Peers {
-				all.Peers = addPeer(all.Peers, p)
-			}
-			all.Seeders = max(all.Seeders, r.reply.Seeders)
-			all.Leechers = max(all.Leechers, r.reply.Leechers)
 		}
 	}
-	if all != nil {
-		return all, nil
+	if taken {
+		return nil
 	}
-	return nil, shortenCause(ctx, err)
+	return shortenCause(ctx, err)
 }
 
 // udpAddrs is one address of each family that a tracker has.
@@ -94,16 +113,23 @@ func (c *trackerClient) udpAddrs(ctx context.Context, u *url.URL) (out []netip.A
 		if a.Addr().Is4() {
 			have = &have4
 		}
+		if c.transport.lanOnly && !isLocal(a.Addr()) {
+			err = errorf(Network, "connecting to %s: only local addresses are allowed", a)
+			continue
+		}
 		if *have || !usablePeer(a) || u.Scheme == "udp4" && !a.Addr().Is4() || u.Scheme == "udp6" && a.Addr().Is4() {
 			continue
 		}
 		*have = true
 		out = append(out, a)
 	}
-	if len(out) == 0 {
-		return nil, errors.New("tracker has no usable address")
+	switch {
+	case len(out) > 0:
+		return out, nil
+	case err != nil:
+		return nil, err
 	}
-	return out, nil
+	return nil, errors.New("tracker has no usable address")
 }
 
 // A udpExchange is one conversation with one tracker address, over a socket of its own.
@@ -113,7 +139,8 @@ type udpExchange struct {
 	buf []byte
 }
 
-func (c *trackerClient) announceUDPAddr(ctx context.Context, to netip.AddrPort, u *url.URL, req announceRequest) (*announceReply, error) {
+// askUDPAddr asks one address, again when an answer does not come in time.
+func (c *trackerClient) askUDPAddr(ctx context.Context, to netip.AddrPort, action uint32, body []byte) ([]byte, error) {
 	network := "udp6"
 	if to.Addr().Is4() {
 		network = "udp4"
@@ -127,8 +154,8 @@ func (c *trackerClient) announceUDPAddr(ctx context.Context, to netip.AddrPort, 
 	x := &udpExchange{pc: pc, to: to, buf: make([]byte, 64<<10)}
 	err = errNoAnswer
 	for _, wait := range c.udpWaits {
-		var reply *announceReply
-		if reply, err = c.tryUDP(ctx, x, u, req, wait); err == nil {
+		var reply []byte
+		if reply, err = c.tryUDP(ctx, x, action, body, wait); err == nil {
 			return reply, nil
 		}
 		if refused := (*trackerError)(nil); errors.As(err, &refused) || ctx.Err() != nil {
@@ -138,31 +165,31 @@ func (c *trackerClient) announceUDPAddr(ctx context.Context, to netip.AddrPort, 
 	return nil, err
 }
 
-// tryUDP connects if need be and announces, waiting a while for each answer.
-func (c *trackerClient) tryUDP(ctx context.Context, x *udpExchange, u *url.URL, req announceRequest, wait time.Duration) (*announceReply, error) {
+// tryUDP connects if need be and asks, waiting a while for each answer.
+func (c *trackerClient) tryUDP(ctx context.Context, x *udpExchange, action uint32, body []byte, wait time.Duration) ([]byte, error) {
 	id, cached := c.connID(x.to)
 	if !cached {
 		connect := binary.BigEndian.AppendUint64(nil, udpProtocol)
-		body, err := x.ask(ctx, connect, udpConnect, nil, wait)
+		answer, err := x.ask(ctx, connect, udpConnect, nil, wait)
 		if err != nil {
 			return nil, err
 		}
-		if len(body) < 8 {
+		if len(answer) < 8 {
 			return nil, errors.New("tracker answers too short a packet")
 		}
-		id = binary.BigEndian.Uint64(body)
+		id = binary.BigEndian.Uint64(answer)
 		c.setConnID(x.to, &udpConnID{id, time.Now()})
 	}
-	body, err := x.ask(ctx, binary.BigEndian.AppendUint64(nil, id), udpAnnounce, announceBody(u, req), wait)
+	answer, err := x.ask(ctx, binary.BigEndian.AppendUint64(nil, id), action, body, wait)
 	if err != nil {
 		// Whatever it was, it may have been the connection id.
 		c.setConnID(x.to, nil)
 		if cached && ctx.Err() == nil {
-			return c.tryUDP(ctx, x, u, req, wait)
+			return c.tryUDP(ctx, x, action, body, wait)
 		}
 		return nil, err
 	}
-	return parseUDPAnnounce(body, x.to.Addr().Is4())
+	return answer, nil
 }
 
 func (c *trackerClient) connID(to netip.AddrPort) (uint64, bool) {

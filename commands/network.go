@@ -25,12 +25,10 @@ type networkOptions struct {
 
 func (o *networkOptions) register(fs *pflag.FlagSet) {
 	c := &o.cfg
+	o.registerAsking(fs)
 	fs.StringArrayVar(&o.peers, "peer", nil, "ask the peer at `HOST:PORT`, besides those found")
-	fs.StringArrayVarP(&o.trackers, "tracker", "t", nil, "ask the tracker at `URL`, besides those of the torrent")
 	fs.StringArrayVar(&o.webseeds, "webseed", nil, "fetch from the web server at `URL` too")
-	fs.BoolVar(&c.NoTrackers, "no-trackers", false, "do not ask the trackers that torrents name")
 	fs.BoolVar(&c.NoDHT, "no-dht", false, "do not use the DHT")
-	fs.StringArrayVar(&c.DHTNodes, "dht-node", nil, "enter the DHT through `HOST:PORT` instead of the public nodes")
 	fs.BoolVar(&c.NoPEX, "no-pex", false, "do not ask peers for peers")
 	fs.BoolVar(&c.LPD, "lpd", false, "look for peers in the local network")
 	fs.BoolVar(&c.NoWebseeds, "no-webseeds", false, "do not use the web servers that torrents name")
@@ -38,15 +36,23 @@ func (o *networkOptions) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.UPnP, "upnp", false, "ask the router to forward the port")
 	fs.BoolVar(&c.LANOnly, "lan-only", false, "local addresses only, found by --peer and --lpd: no DHT, no trackers, no port forwarding")
 	fs.IntVarP(&c.Port, "port", "p", 0, "listen on port `N`; 0 is any that is free")
-	fs.StringVar(&c.Listen, "listen", "", "listen on, and dial from, the address `ADDR`")
-	fs.StringVar(&c.Interface, "interface", "", "use the network interface `NAME` or none")
-	fs.StringVarP(&c.Proxy, "proxy", "x", "", "use the proxy at `URL` or nothing; \"none\" is none (default $ALL_PROXY)")
 	fs.StringVar(&o.blocklist, "blocklist", "", "talk to nobody in `FILE` (P2P, DAT or CIDR lines)")
 	fs.StringArrayVar(&o.allow, "allow", nil, "talk only to peers in `CIDR`")
 	fs.Var(newChoice(&c.Encryption, bt.EncryptionPrefer, bt.EncryptionRequire, bt.EncryptionOff), "encryption", "obfuscate connections: `require|prefer|off`")
 	fs.IntVar(&c.MaxPeers, "max-peers", 0, "talk to `N` peers at once in each torrent; 0 is as many as seems good")
 	fs.Var(&o.down, "download-limit", "download no faster than `RATE`; 0 is no limit")
 	fs.Var(&o.up, "upload-limit", "upload no faster than `RATE`; 0 is no limit")
+}
+
+// registerAsking registers those that also count for a command which only asks trackers and the DHT.
+func (o *networkOptions) registerAsking(fs *pflag.FlagSet) {
+	c := &o.cfg
+	fs.StringArrayVarP(&o.trackers, "tracker", "t", nil, "ask the tracker at `URL`, besides those of the torrent")
+	fs.BoolVar(&c.NoTrackers, "no-trackers", false, "do not ask the trackers that torrents name")
+	fs.StringArrayVar(&c.DHTNodes, "dht-node", nil, "enter the DHT through `HOST:PORT` instead of the public nodes")
+	fs.StringVar(&c.Listen, "listen", "", "listen on, and dial from, the address `ADDR`")
+	fs.StringVar(&c.Interface, "interface", "", "use the network interface `NAME` or none")
+	fs.StringVarP(&c.Proxy, "proxy", "x", "", "use the proxy at `URL` or nothing; \"none\" is none (default $ALL_PROXY)")
 	fs.StringVar(&c.UserAgent, "user-agent", "", "tell web servers and trackers to be `S`")
 }
 

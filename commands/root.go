@@ -45,6 +45,7 @@ func newRootCmd(g *globals) *cobra.Command {
 		newDownloadCmd(g),
 		newEditCmd(g),
 		newMetainfoCmd(g),
+		newScrapeCmd(g),
 		newVerifyCmd(g),
 		newVersionCmd(g),
 	)

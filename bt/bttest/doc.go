@@ -1,6 +1,6 @@
 // Package bttest is the other side that a BitTorrent engine is tested against, all of it on loopback.
 //
-// Real programs: [SeedAria2], [LeechTransmission] and the like start other people's clients, [OpenTracker] a tracker,
+// Real programs: [SeedAria2], [LeechTransmission] and the like start other people's clients, [OpenTracker] and [NodeTracker] a tracker,
 // [MakeTorrent] runs their makers of .torrent files. Hostile ones: a [HostilePeer] speaks the peer protocol and breaks
 // one rule of it (see [Behaviours]); [Webseeds], [HTTPTrackers] and [UDPTrackers] do the same for the
 // other doors. Roads: [NewLink] delays, throttles and cuts a TCP connection, [NewSocks] and [NewConnectProxy] count
@@ -32,7 +32,8 @@ type T interface {
 const Python = libtorrent.Python
 
 // Need skips the test unless every program is installed; with SHOAL_REQUIRE_PEERS=1 in the environment, where a skip
-// would hide that nothing was tested, it fails. The name "libtorrent" stands for its Python module.
+// would hide that nothing was tested, it fails. The name "libtorrent" stands for its Python module, and
+// "bittorrent-tracker" for npm's.
 func Need(t T, programs ...string) {
 	t.Helper()
 	for _, name := range programs {
@@ -43,8 +44,11 @@ func Need(t T, programs ...string) {
 }
 
 func find(name string) error {
-	if name == "libtorrent" {
+	switch name {
+	case "libtorrent":
 		return libtorrent.Available()
+	case nodeTracker:
+		return findNodeTracker()
 	}
 	_, err := exec.LookPath(name)
 	return err

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A Tracker is a small tracker over HTTP (BEP 3, 23) and UDP (BEP 15, 41) on loopback. It remembers peers for its
+// A Tracker is a small tracker over HTTP (BEP 3, 23, 48) and UDP (BEP 15, 41) on loopback. It remembers peers for its
 // own lifetime and believes everybody.
 type Tracker struct {
 	HTTP string // announce URL
@@ -138,6 +138,10 @@ func (t *Tracker) announce(a Announce) (peers []netip.AddrPort, seeders, leecher
 
 func (t *Tracker) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
+	if r.URL.Path == "/scrape" {
+		t.scrapeHTTP(w, q["info_hash"])
+		return
+	}
 	number := func(key string) int64 {
 		n, _ := strconv.ParseInt(q.Get(key), 10, 64)
 		return n
@@ -210,6 +214,8 @@ func (t *Tracker) udpReply(b []byte, from netip.Addr) []byte {
 	switch {
 	case !known:
 		return refuse("unknown connection id")
+	case action == 2:
+		return append(append([]byte{0, 0, 0, 2}, tx...), t.scrapeUDP(b[16:])...)
 	case action != 1 || len(b) < 98:
 		return refuse("not an announce")
 	}

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"shoal/bt"
 	"shoal/bt/bttest"
 )
 
@@ -55,13 +57,18 @@ func httpdCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("HTTP", server.URL)
 }
 
-// trackerCmd is "tracker": it runs a tracker on 127.0.0.1 until the script ends, and sets TRACKER and UDPTRACKER to its
-// announce URLs.
+// trackerCmd is "tracker [INFOHASH]...": it runs a tracker on 127.0.0.1 until the script ends, which knows a seeder of
+// each INFOHASH, and sets TRACKER and UDPTRACKER to its announce URLs.
 func trackerCmd(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 0 {
-		ts.Fatalf("usage: tracker")
+	if neg {
+		ts.Fatalf("usage: tracker [INFOHASH]...")
 	}
 	t := bttest.NewTracker(scriptT{ts})
+	for _, arg := range args {
+		h, err := bt.ParseInfoHash(arg)
+		ts.Check(err)
+		t.AddPeer(h, netip.MustParseAddrPort("127.0.0.1:1"))
+	}
 	ts.Setenv("TRACKER", t.HTTP)
 	ts.Setenv("UDPTRACKER", t.UDP)
 }
