@@ -76,7 +76,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 	}
 	for title, doc := range map[string]any{
 		"Errors": errorDoc{}, "download": downloadDoc{}, "metainfo, and download --list": metainfoDoc{},
-		"demo": bt.DemoResult{}, "version": versionInfo{},
+		"serve": serveLine{}, "demo": bt.DemoResult{}, "version": versionInfo{},
 	} {
 		for name := range fieldNames(reflect.TypeOf(doc)) {
 			if !strings.Contains(sections[title], "`"+name+"`") {
@@ -98,7 +98,7 @@ func fieldNames(t reflect.Type) map[string]bool {
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
 			names[name] = true
 		}
 		for name := range fieldNames(f.Type) {

@@ -36,6 +36,7 @@ func newRootCmd(g *globals) *cobra.Command {
 		newDemoCmd(g),
 		newDownloadCmd(g),
 		newMetainfoCmd(g),
+		newServeCmd(g),
 		newVersionCmd(g),
 	)
 	g.wrap(cmd)
