@@ -1,6 +1,8 @@
 package bt
 
 import (
+	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/anacrolix/torrent"
@@ -23,7 +25,33 @@ type copyWatch struct {
 	mu       sync.Mutex // guards what follows
 	peers    map[*torrent.PeerConn]*copyPeer
 	departed []departure
-	complete map[[20]byte]bool // by peer id
+	complete map[copyKey]bool
+	copies   int // peers that complete is about
+}
+
+// A copyKey tells a peer from others: its id or its address. Neither is enough, as libtorrent has another id for each
+// connection, and not every program says on a connection where it listens. A peer has all keys that it was seen with.
+type copyKey string
+
+func copyKeys(id [20]byte, addr netip.AddrPort) (keys []copyKey) {
+	keys = append(keys, copyKey(id[:]))
+	if addr.Port() != 0 {
+		keys = append(keys, copyKey(addr.String()))
+	}
+	return keys
+}
+
+// keysOf are those of a connected peer. The library's lock is held.
+func keysOf(pc *torrent.PeerConn) []copyKey {
+	from, err := netip.ParseAddrPort(pc.RemoteAddr.String())
+	if err != nil {
+		return copyKeys(pc.PeerID, netip.AddrPort{})
+	}
+	port := from.Port() // where it listens, if it was dialled
+	if p := pc.PeerListenPort; p > 0 && p < 1<<16 {
+		port = uint16(p)
+	}
+	return copyKeys(pc.PeerID, netip.AddrPortFrom(from.Addr().Unmap(), port))
 }
 
 // A copyPeer is what is known of a connected peer.
@@ -37,20 +65,26 @@ type copyPeer struct {
 // A departure is a peer that left when it could have been complete.
 type departure struct {
 	conn *torrent.PeerConn
+	keys []copyKey
 	sent int64 // payload bytes that make it complete
 }
 
 func newCopyWatch(m *Metainfo, copied func()) *copyWatch {
 	return &copyWatch{m: m, blocks: int((m.PieceLength + blockSize - 1) / blockSize), copied: copied,
-		peers: map[*torrent.PeerConn]*copyPeer{}, complete: map[[20]byte]bool{}}
+		peers: map[*torrent.PeerConn]*copyPeer{}, complete: map[copyKey]bool{}}
 }
 
 // note counts a peer as complete.
-func (c *copyWatch) note(id [20]byte) {
+func (c *copyWatch) note(keys []copyKey) {
 	c.mu.Lock()
-	isNew := !c.complete[id] && len(c.complete) < maxCopies
+	isNew := c.copies < maxCopies && !slices.ContainsFunc(keys, func(k copyKey) bool { return c.complete[k] })
 	if isNew {
-		c.complete[id] = true
+		c.copies++
+	}
+	for _, k := range keys {
+		if len(c.complete) < 2*maxCopies {
+			c.complete[k] = true
+		}
 	}
 	c.mu.Unlock()
 	if isNew && c.copied != nil {
@@ -67,12 +101,12 @@ func (c *copyWatch) count() int {
 	for _, d := range departed {
 		s := d.conn.Stats()
 		if s.BytesWrittenData.Int64() >= d.sent {
-			c.note(d.conn.PeerID)
+			c.note(d.keys)
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.complete)
+	return c.copies
 }
 
 // met takes note of a new connection. The library's lock is held.
@@ -119,7 +153,7 @@ func (c *copyWatch) heard(pc *torrent.PeerConn, m *pp.Message) {
 	complete := p.count == c.m.NumPieces
 	c.mu.Unlock()
 	if complete {
-		c.note(pc.PeerID)
+		c.note(keysOf(pc))
 	}
 }
 
@@ -159,7 +193,7 @@ func (c *copyWatch) left(pc *torrent.PeerConn) {
 			return
 		}
 	}
-	c.departed = append(c.departed, departure{pc, p.bytes})
+	c.departed = append(c.departed, departure{pc, keysOf(pc), p.bytes})
 }
 
 // askedAll reports whether a peer asked for every block of a piece.

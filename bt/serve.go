@@ -127,9 +127,9 @@ func (s *server) heard(h InfoHash, peer netip.AddrPort) {
 }
 
 // completed is told by the tracker of a peer that has everything.
-func (s *server) completed(h InfoHash, id [20]byte) {
+func (s *server) completed(h InfoHash, id [20]byte, peer netip.AddrPort) {
 	if it := s.item(h); it != nil {
-		it.seeding.copies.note(id)
+		it.seeding.copies.note(copyKeys(id, peer))
 	}
 }
 

@@ -30,7 +30,7 @@ type trackerServerConfig struct {
 	Self func(client netip.Addr) []netip.AddrPort
 	// OnPeer is told of peers that want data, OnComplete of those that have all.
 	OnPeer     func(h InfoHash, peer netip.AddrPort)
-	OnComplete func(h InfoHash, id [20]byte)
+	OnComplete func(h InfoHash, id [20]byte, peer netip.AddrPort)
 
 	Now func() time.Time // nil = time.Now
 }
@@ -159,7 +159,7 @@ func (t *trackerServer) announce(a serverAnnounce) (r serverReply, ok bool) {
 	r = t.reply(s, a)
 	t.mu.Unlock()
 	if complete && t.cfg.OnComplete != nil {
-		t.cfg.OnComplete(a.InfoHash, a.PeerID)
+		t.cfg.OnComplete(a.InfoHash, a.PeerID, a.Peer)
 	}
 	if !complete && a.Event != eventStopped && t.cfg.OnPeer != nil {
 		t.cfg.OnPeer(a.InfoHash, a.Peer)

@@ -31,7 +31,7 @@ func TestTrackerServerHTTP(t *testing.T) {
 	var wants, has []string
 	tr, now := testTrackerServer(trackerServerConfig{
 		OnPeer:     func(_ InfoHash, p netip.AddrPort) { wants = append(wants, p.String()) },
-		OnComplete: func(_ InfoHash, id [20]byte) { has = append(has, string(id[:1])) },
+		OnComplete: func(_ InfoHash, id [20]byte, _ netip.AddrPort) { has = append(has, string(id[:1])) },
 	})
 	ask := func(from string, q map[string][]string) *announceReply {
 		t.Helper()
