@@ -14,6 +14,7 @@ import (
 	"github.com/anacrolix/torrent"
 	lib "github.com/anacrolix/torrent/metainfo"
 	"github.com/anacrolix/torrent/mse"
+	pp "github.com/anacrolix/torrent/peer_protocol"
 	"github.com/anacrolix/torrent/storage"
 	"golang.org/x/time/rate"
 )
@@ -202,11 +203,24 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 	cfg.Bep20 = peerIDPrefix
 	cfg.HTTPUserAgent = c.cfg.UserAgent
 	cfg.ExtendedHandshakeClientVersion = c.cfg.UserAgent
-	cfg.Callbacks.ReadMessage = guardMessage
+	cfg.Callbacks.ReadMessage = func(pc *torrent.PeerConn, m *pp.Message) {
+		guardMessage(pc, m)
+		if w := c.copyWatch(pc); w != nil {
+			w.heard(pc, m)
+		}
+	}
+	cfg.Callbacks.PeerConnClosed = func(pc *torrent.PeerConn) {
+		if w := c.copyWatch(pc); w != nil {
+			w.left(pc)
+		}
+	}
 	cfg.Callbacks.PeerConnAdded = append(cfg.Callbacks.PeerConnAdded, func(pc *torrent.PeerConn) {
 		// The library's lock is held: nothing here may call it or wait.
 		if w, ok := c.byTorrent.Load(pc.Torrent()); ok {
 			w.(*swarm).book.connectedTo(pc.RemoteAddr.String())
+		}
+		if w := c.copyWatch(pc); w != nil {
+			w.met(pc)
 		}
 	})
 	cfg.WebTransport = newWebseedTransport(c.web.Transport)
@@ -215,6 +229,14 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 	}
 	c.setEncryption(cfg)
 	return cfg
+}
+
+// copyWatch is who counts the copies of the torrent that a connection is about, nil when nobody does.
+func (c *Client) copyWatch(pc *torrent.PeerConn) *copyWatch {
+	if w, ok := c.byTorrent.Load(pc.Torrent()); ok {
+		return w.(*swarm).copies
+	}
+	return nil
 }
 
 // quietLibrary keeps what the library logs through package variables off standard error.

@@ -99,9 +99,14 @@ func (b *peerBook) run() {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		b.offer(time.Now())
+		due := tick.C
+		if b.size() == 0 {
+			due = nil // nobody to offer: wait without waking up
+		} else {
+			b.offer(time.Now())
+		}
 		select {
-		case <-tick.C:
+		case <-due:
 		case <-b.wake:
 		case <-b.w.ctx.Done():
 			return

@@ -2,9 +2,11 @@ package bt
 
 import (
 	"context"
-	"net"
 	"net/netip"
+	"sync"
 	"time"
+
+	"github.com/anacrolix/torrent"
 )
 
 // seed keeps serving a download that is complete, for as long as the options say.
@@ -55,38 +57,94 @@ func (d *download) seed(ctx context.Context) error {
 // SeedOptions say what Client.Seed serves.
 type SeedOptions struct {
 	Dir      string   // the folder that holds the torrent's file or folder
+	Files    []string // where each of the torrent's Files lies, instead
 	Trackers []string // besides those of the torrent
 	Peers    []string // host:port to dial
+	Memory   string   // folder that remembers what was hashed, so that it is not hashed again; "" = none
+
+	// Progress is called about twice a second while the data is hashed, with bytes.
+	Progress func(done, total int64)
+	// Changed is called once, from any goroutine, when a file is no longer what was hashed: from then on nothing of
+	// the torrent is served.
+	Changed func(error)
+	// Copied is called, from any goroutine, for each peer that is seen to have everything for the first time. It must
+	// not call the Seeding, nor wait.
+	Copied func()
 }
 
 // A Seeding is a torrent that a session serves.
 type Seeding struct {
-	m     *Metainfo
-	swarm *swarm
-	files *FileStorage
+	m      *Metainfo
+	c      *Client
+	swarm  *swarm
+	files  *seedFiles
+	copies *copyWatch
+	once   sync.Once // closes
 }
 
-// Seed serves a torrent whose data is in place: it hashes the data, joins the swarm and returns. Data that is missing
-// or wrong is Damaged.
-func (c *Client) Seed(ctx context.Context, m *Metainfo, opts SeedOptions) (_ *Seeding, err error) {
-	root, paths, err := Layout(m, &DownloadOptions{Dir: opts.Dir})
+// Seed serves a torrent whose data is in place: it hashes the data unless it remembers to have done so, joins the swarm
+// and returns. Data that is missing or wrong is Damaged. Nothing is written where the data lies.
+func (c *Client) Seed(ctx context.Context, m *Metainfo, opts SeedOptions) (*Seeding, error) {
+	names := opts.Files
+	if names == nil {
+		root, paths, err := Layout(m, &DownloadOptions{Dir: opts.Dir})
+		if err != nil {
+			return nil, err
+		}
+		if names, err = namesBelow(root, paths); err != nil {
+			return nil, err
+		}
+	}
+	files, err := newSeedFiles(m, names, opts.Changed)
 	if err != nil {
 		return nil, err
 	}
-	s := &Seeding{m: m}
-	if s.files, err = OpenFiles(ctx, m, FileOptions{Root: root, Paths: paths}); err != nil {
+	if _, err := c.trust(ctx, files, opts); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			s.Close()
-		}
-	}()
-	if n := len(s.files.Missing()); n > 0 {
-		return nil, errorf(Damaged, "seeding %s: %d of %d pieces are missing or damaged", m.Name, n, m.NumPieces)
+	return c.seed(ctx, files, opts)
+}
+
+// trust makes sure that the files are what the torrent says: it remembers so, or hashes them.
+func (c *Client) trust(ctx context.Context, s *seedFiles, opts SeedOptions) (hashed int64, err error) {
+	hash := s.m.Short().String()
+	path := ""
+	if len(s.names) > 0 {
+		path = seedRecordPath(opts.Memory, "torrent", hash+"\x00"+s.names[0])
 	}
-	s.swarm, err = c.join(ctx, joinOptions{Metainfo: m, Storage: s.files, Peers: opts.Peers, Trackers: opts.Trackers})
-	return s, err
+	if readSeedRecord(path).vouches(hash, s.names, s.stamps) {
+		return 0, nil
+	}
+	if err := rest(ctx, s.youngest); err != nil {
+		return 0, err
+	}
+	if err := s.verify(ctx, opts.Progress); err != nil {
+		return 0, err
+	}
+	c.remember(path, &seedRecord{InfoHash: hash}, s)
+	return s.m.Length, nil
+}
+
+// remember writes a record of files whose stamps can be believed. That it cannot be written costs only time later.
+func (c *Client) remember(path string, r *seedRecord, s *seedFiles) {
+	if !s.settled {
+		return
+	}
+	if err := writeSeedRecord(path, r, s.names, s.stamps); err != nil {
+		c.log.Warn("what was hashed is not remembered", "err", err)
+	}
+}
+
+// seed joins the swarm with files that are good.
+func (c *Client) seed(ctx context.Context, files *seedFiles, opts SeedOptions) (_ *Seeding, err error) {
+	s := &Seeding{m: files.m, c: c, files: files, copies: newCopyWatch(files.m, opts.Copied)}
+	s.swarm, err = c.join(ctx, joinOptions{
+		Metainfo: s.m, Storage: files, Peers: opts.Peers, Trackers: opts.Trackers, Copies: s.copies,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Magnet names the torrent, with the addresses of this session to dial.
@@ -96,36 +154,32 @@ func (s *Seeding) Magnet() *Magnet {
 	return g
 }
 
-// Addrs are the addresses that peers can dial, host:port.
-func (s *Seeding) Addrs() []string {
-	l := s.swarm.sess.listen
-	if l == nil {
-		return nil
-	}
-	ap, err := netip.ParseAddrPort(l.Addr().String())
-	if err != nil {
-		return nil
-	}
-	if !ap.Addr().IsUnspecified() {
-		return []string{ap.String()}
-	}
-	var addrs []string
-	ifaces, _ := net.InterfaceAddrs()
-	for _, a := range ifaces {
-		if n, ok := a.(*net.IPNet); ok {
-			if ip, ok := netip.AddrFromSlice(n.IP); ok && !ip.IsLinkLocalUnicast() {
-				addrs = append(addrs, netip.AddrPortFrom(ip.Unmap(), ap.Port()).String())
-			}
+// Addrs are the addresses that peers can dial, host:port: of this machine only if it has no other.
+func (s *Seeding) Addrs() (addrs []string) {
+	if l := s.swarm.sess.listen; l != nil {
+		for _, a := range s.c.net.reachable(l.Addr()) {
+			addrs = append(addrs, a.String())
 		}
 	}
 	return addrs
 }
 
-// Close leaves the swarm and closes the files. It may be called twice.
+// Copies is how many peers were seen to have everything.
+func (s *Seeding) Copies() int { return s.copies.count() }
+
+// Uploaded is how many payload bytes were sent to peers.
+func (s *Seeding) Uploaded() int64 { return s.swarm.stats().written }
+
+// Check looks whether every file is still what was hashed. A Damaged error says that the torrent is served no more.
+func (s *Seeding) Check() error { return s.files.check() }
+
+// hear tells of a peer that wants data.
+func (s *Seeding) hear(peer netip.AddrPort) {
+	s.swarm.addPeers(torrent.PeerSourceTracker, []netip.AddrPort{peer})
+}
+
+// Close leaves the swarm. It may be called twice.
 func (s *Seeding) Close() error {
-	if s.swarm != nil {
-		s.swarm.close()
-		s.swarm = nil
-	}
-	return s.files.Close()
+	s.once.Do(s.swarm.close)
+	return nil
 }

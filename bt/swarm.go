@@ -30,6 +30,7 @@ type swarm struct {
 	trackers *announcer // nil without trackers
 	webseeds []string   // besides those of the torrent
 	magnet   *Magnet    // what the torrent was joined by, nil when by metainfo
+	copies   *copyWatch // nil unless somebody counts them
 
 	pieces *pieceStore
 
@@ -54,7 +55,8 @@ type joinOptions struct {
 	Peers    []string
 	Trackers []string
 	Webseeds []string
-	Known    *peerBook // of an earlier swarm of the same torrent; nil = none
+	Known    *peerBook  // of an earlier swarm of the same torrent; nil = none
+	Copies   *copyWatch // nil: nobody counts them
 }
 
 // join adds a torrent to the session and starts looking for peers.
@@ -63,7 +65,7 @@ func (c *Client) join(ctx context.Context, opts joinOptions) (*swarm, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &swarm{c: c, sess: sess, magnet: opts.Magnet, webseeds: opts.Webseeds, m: opts.Metainfo,
+	w := &swarm{c: c, sess: sess, magnet: opts.Magnet, webseeds: opts.Webseeds, m: opts.Metainfo, copies: opts.Copies,
 		changed: make(chan struct{})}
 	w.pieces = newPieceStore(w.pieceDone, w.fail)
 	if opts.Storage != nil {
@@ -81,7 +83,9 @@ func (c *Client) join(ctx context.Context, opts joinOptions) (*swarm, error) {
 	c.byTorrent.Store(w.lib, w)
 	w.findPeers(opts)
 	w.wg.Go(w.book.run)
-	w.wg.Go(w.watch)
+	if opts.Storage == nil || !w.pieces.complete() { // a seed never waits for data, and there may be thousands
+		w.wg.Go(w.watch)
+	}
 	if err := sess.enter(w); err != nil {
 		w.close()
 		return nil, err

@@ -104,7 +104,7 @@ func (o *downloadOptions) checkFlags(g *globals) error {
 		return usageErrorf("--strip-components %d: want a number from 0", o.strip)
 	case o.jobs < 1:
 		return usageErrorf("--jobs %d: want a number from 1", o.jobs)
-	case o.seedRatio < 0 || math.IsNaN(o.seedRatio) || math.IsInf(o.seedRatio, 0):
+	case !validRatio(o.seedRatio):
 		return usageErrorf("--seed-ratio %v: want a number from 0", o.seedRatio)
 	case o.saveTorrent == "-":
 		return withHint(usageErrorf("--save-torrent wants the path of a file"), "\"shoal metainfo -O - SOURCE\" writes it to standard output")
@@ -119,6 +119,8 @@ func (o *downloadOptions) checkFlags(g *globals) error {
 	o.expect = strings.ToLower(digest)
 	return nil
 }
+
+func validRatio(r float64) bool { return r >= 0 && !math.IsInf(r, 0) }
 
 // onTerminal is the error for a flag that would write raw bytes to a terminal.
 func onTerminal(flag string) error {

@@ -46,6 +46,7 @@ func newRootCmd(g *globals) *cobra.Command {
 		newEditCmd(g),
 		newMetainfoCmd(g),
 		newScrapeCmd(g),
+		newServeCmd(g),
 		newVerifyCmd(g),
 		newVersionCmd(g),
 	)

@@ -1,0 +1,207 @@
+package bt
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/anacrolix/torrent"
+	pp "github.com/anacrolix/torrent/peer_protocol"
+)
+
+const (
+	maxCopies     = 10_000   // peers remembered as complete, of one torrent
+	maxCopyBlocks = 64 << 20 // torrents with more blocks are not watched block by block
+	maxDepartures = 1000     // peers that left and were not looked at yet
+)
+
+// A copyWatch counts the peers of a torrent that have all of it. A peer has it when it says so, or when it leaves after
+// it was sent every block that it lacked: many a program leaves before it says that the last piece has come.
+type copyWatch struct {
+	m      *Metainfo
+	blocks int // in a piece
+	copied func()
+
+	mu       sync.Mutex // guards what follows
+	peers    map[*torrent.PeerConn]*copyPeer
+	departed []departure
+	complete map[copyKey]bool
+	copies   int // peers that complete is about
+}
+
+// A copyKey tells a peer from others: its id or its address. Neither is enough, as libtorrent has another id for each
+// connection, and not every program says on a connection where it listens. A peer has all keys that it was seen with.
+type copyKey string
+
+func copyKeys(id [20]byte, addr netip.AddrPort) (keys []copyKey) {
+	keys = append(keys, copyKey(id[:]))
+	if addr.Port() != 0 {
+		keys = append(keys, copyKey(addr.String()))
+	}
+	return keys
+}
+
+// keysOf are those of a connected peer. The library's lock is held.
+func keysOf(pc *torrent.PeerConn) []copyKey {
+	from, err := netip.ParseAddrPort(pc.RemoteAddr.String())
+	if err != nil {
+		return copyKeys(pc.PeerID, netip.AddrPort{})
+	}
+	port := from.Port() // where it listens, if it was dialled
+	if p := pc.PeerListenPort; p > 0 && p < 1<<16 {
+		port = uint16(p)
+	}
+	return copyKeys(pc.PeerID, netip.AddrPortFrom(from.Addr().Unmap(), port))
+}
+
+// A copyPeer is what is known of a connected peer.
+type copyPeer struct {
+	has   bitset
+	count int    // pieces in has
+	asked bitset // blocks that it asked us for; nil = none yet
+	bytes int64  // of these
+}
+
+// A departure is a peer that left when it could have been complete.
+type departure struct {
+	conn *torrent.PeerConn
+	keys []copyKey
+	sent int64 // payload bytes that make it complete
+}
+
+func newCopyWatch(m *Metainfo, copied func()) *copyWatch {
+	return &copyWatch{m: m, blocks: int((m.PieceLength + blockSize - 1) / blockSize), copied: copied,
+		peers: map[*torrent.PeerConn]*copyPeer{}, complete: map[copyKey]bool{}}
+}
+
+// note counts a peer as complete.
+func (c *copyWatch) note(keys []copyKey) {
+	c.mu.Lock()
+	isNew := c.copies < maxCopies && !slices.ContainsFunc(keys, func(k copyKey) bool { return c.complete[k] })
+	if isNew {
+		c.copies++
+	}
+	for _, k := range keys {
+		if len(c.complete) < 2*maxCopies {
+			c.complete[k] = true
+		}
+	}
+	c.mu.Unlock()
+	if isNew && c.copied != nil {
+		c.copied()
+	}
+}
+
+// count is how many peers were seen complete. It looks at those that left, which cannot be done while they leave.
+func (c *copyWatch) count() int {
+	c.mu.Lock()
+	departed := c.departed
+	c.departed = nil
+	c.mu.Unlock()
+	for _, d := range departed {
+		s := d.conn.Stats()
+		if s.BytesWrittenData.Int64() >= d.sent {
+			c.note(d.keys)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.copies
+}
+
+// met takes note of a new connection. The library's lock is held.
+func (c *copyWatch) met(pc *torrent.PeerConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.peers[pc] = &copyPeer{has: newBitset(c.m.NumPieces)}
+}
+
+// heard takes note of a message. The library's lock is held.
+func (c *copyWatch) heard(pc *torrent.PeerConn, m *pp.Message) {
+	switch m.Type {
+	case pp.Bitfield, pp.Have, pp.HaveAll, pp.HaveNone, pp.Request:
+	default:
+		return
+	}
+	if m.Keepalive {
+		return
+	}
+	c.mu.Lock()
+	p := c.peers[pc]
+	if p == nil { // it has left
+		c.mu.Unlock()
+		return
+	}
+	switch m.Type {
+	case pp.HaveAll:
+		for i := range c.m.NumPieces {
+			p.set(i)
+		}
+	case pp.Bitfield:
+		for i, has := range m.Bitfield[:min(len(m.Bitfield), c.m.NumPieces)] {
+			if has {
+				p.set(i)
+			}
+		}
+	case pp.Have:
+		if int64(m.Index) < int64(c.m.NumPieces) {
+			p.set(int(m.Index))
+		}
+	case pp.Request:
+		c.request(p, m)
+	}
+	complete := p.count == c.m.NumPieces
+	c.mu.Unlock()
+	if complete {
+		c.note(keysOf(pc))
+	}
+}
+
+func (p *copyPeer) set(i int) {
+	if !p.has.has(i) {
+		p.has.set(i)
+		p.count++
+	}
+}
+
+// request notes the block that a peer asks for. The caller holds mu.
+func (c *copyWatch) request(p *copyPeer, m *pp.Message) {
+	total := int64(c.m.NumPieces) * int64(c.blocks)
+	if int64(m.Index) >= int64(c.m.NumPieces) || int64(m.Begin) >= c.m.PieceLength || m.Begin%blockSize != 0 || total > maxCopyBlocks {
+		return
+	}
+	if p.asked == nil {
+		p.asked = newBitset(int(total))
+	}
+	if at := int(m.Index)*c.blocks + int(m.Begin/blockSize); !p.asked.has(at) {
+		p.asked.set(at)
+		p.bytes += int64(m.Length)
+	}
+}
+
+// left takes note of a connection that ends. The library's lock is held.
+func (c *copyWatch) left(pc *torrent.PeerConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.peers[pc]
+	delete(c.peers, pc)
+	if p == nil || p.asked == nil || p.count == c.m.NumPieces || len(c.departed) >= maxDepartures {
+		return
+	}
+	for i := range c.m.NumPieces {
+		if !p.has.has(i) && !c.askedAll(p, i) {
+			return
+		}
+	}
+	c.departed = append(c.departed, departure{pc, keysOf(pc), p.bytes})
+}
+
+// askedAll reports whether a peer asked for every block of a piece.
+func (c *copyWatch) askedAll(p *copyPeer, piece int) bool {
+	for b := range int((c.m.PieceSize(piece) + blockSize - 1) / blockSize) {
+		if !p.asked.has(piece*c.blocks + b) {
+			return false
+		}
+	}
+	return true
+}
