@@ -260,11 +260,11 @@ func (t *trackerServer) reply(s *trackedSwarm, a serverAnnounce) serverReply {
 	return r
 }
 
-// A scrapeCount is what a scrape tells of a torrent (BEP 48).
-type scrapeCount struct{ seeds, completed, leechers int }
+// A swarmCount is what a scrape tells of a torrent (BEP 48).
+type swarmCount struct{ seeds, completed, leechers int }
 
 // scrape counts the peers of a torrent; ok is false when it is not served.
-func (t *trackerServer) scrape(h InfoHash) (c scrapeCount, ok bool) {
+func (t *trackerServer) scrape(h InfoHash) (c swarmCount, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.swarms[h]
@@ -272,5 +272,5 @@ func (t *trackerServer) scrape(h InfoHash) (c scrapeCount, ok bool) {
 		return c, false
 	}
 	t.purge(s, t.cfg.Now())
-	return scrapeCount{s.seeds + 1, s.completed, len(s.peers) - s.seeds}, true
+	return swarmCount{s.seeds + 1, s.completed, len(s.peers) - s.seeds}, true
 }
