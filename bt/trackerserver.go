@@ -260,11 +260,11 @@ func (t *trackerServer) reply(s *trackedSwarm, a serverAnnounce) serverReply {
 	return r
 }
 
-// A swarmCount is what a scrape tells of a torrent (BEP 48).
-type swarmCount struct{ seeds, completed, leechers int }
+// A tally is what a scrape tells of a torrent (BEP 48).
+type tally struct{ seeds, completed, leechers int }
 
 // scrape counts the peers of a torrent; ok is false when it is not served.
-func (t *trackerServer) scrape(h InfoHash) (c swarmCount, ok bool) {
+func (t *trackerServer) scrape(h InfoHash) (c tally, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.swarms[h]
@@ -272,5 +272,5 @@ func (t *trackerServer) scrape(h InfoHash) (c swarmCount, ok bool) {
 		return c, false
 	}
 	t.purge(s, t.cfg.Now())
-	return swarmCount{s.seeds + 1, s.completed, len(s.peers) - s.seeds}, true
+	return tally{s.seeds + 1, s.completed, len(s.peers) - s.seeds}, true
 }
