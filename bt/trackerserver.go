@@ -260,11 +260,11 @@ func (t *trackerServer) reply(s *trackedSwarm, a serverAnnounce) serverReply {
 	return r
 }
 
-// A tally is what a scrape tells of a torrent (BEP 48).
-type tally struct{ seeds, completed, leechers int }
+// A servedCount is what a scrape tells of a torrent (BEP 48).
+type servedCount struct{ seeds, completed, leechers int }
 
 // scrape counts the peers of a torrent; ok is false when it is not served.
-func (t *trackerServer) scrape(h InfoHash) (c tally, ok bool) {
+func (t *trackerServer) scrape(h InfoHash) (c servedCount, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.swarms[h]
@@ -272,5 +272,5 @@ func (t *trackerServer) scrape(h InfoHash) (c tally, ok bool) {
 		return c, false
 	}
 	t.purge(s, t.cfg.Now())
-	return tally{s.seeds + 1, s.completed, len(s.peers) - s.seeds}, true
+	return servedCount{s.seeds + 1, s.completed, len(s.peers) - s.seeds}, true
 }

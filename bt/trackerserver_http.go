@@ -152,7 +152,7 @@ func (t *trackerServer) scrapeHTTP(q map[string][]string) []byte {
 	if len(hashes) == 0 {
 		return failure("name the torrents by info_hash")
 	}
-	found := map[string]tally{}
+	found := map[string]servedCount{}
 	for _, h := range hashes[:min(len(hashes), serverMaxScrape)] {
 		if len(h) != 20 {
 			return failure("info_hash is not 20 bytes long")

@@ -59,14 +59,14 @@ func TestTrackerServerHTTP(t *testing.T) {
 	if b := tr.announceHTTP(query(testHash, "b", 2, "&left=1&compact=0"), netip.MustParseAddr("2001:db8::1")); !bytes.Contains(b, []byte("2:ip9:192.0.2.17:peer id20:a---")) {
 		t.Errorf("%q", b)
 	}
-	if c, _ := tr.scrape(testHash); c != (tally{2, 1, 1}) {
+	if c, _ := tr.scrape(testHash); c != (servedCount{2, 1, 1}) {
 		t.Errorf("%+v", c)
 	}
 	if r := ask("192.0.2.1", query(testHash, "a", 1, "&left=0&event=stopped")); len(r.Peers) != 0 || r.Seeders != 1 {
 		t.Errorf("%+v", r)
 	}
 	*now = now.Add(20 * time.Minute)
-	if c, _ := tr.scrape(testHash); c != (tally{1, 1, 0}) || tr.total != 0 {
+	if c, _ := tr.scrape(testHash); c != (servedCount{1, 1, 0}) || tr.total != 0 {
 		t.Errorf("who does not come back stays: %+v", c)
 	}
 	if fmt.Sprint(wants, has) != "[192.0.2.1:1 [2001:db8::1]:2 [2001:db8::1]:2] [a a]" {
