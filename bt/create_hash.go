@@ -105,7 +105,8 @@ func watchHashing(finished <-chan struct{}, done *atomic.Int64, progress func(Pr
 		return
 	}
 	start := time.Now()
-	report := func(p Progress) {
+	report := func() {
+		p := state()
 		p.Done, p.ETA = done.Load(), -1
 		elapsed := time.Since(start)
 		if p.Done > 0 {
@@ -116,16 +117,15 @@ func watchHashing(finished <-chan struct{}, done *atomic.Int64, progress func(Pr
 		}
 		progress(p)
 	}
-	first := state() // not asked again before the end: only then may it have changed
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-finished:
-			report(state())
+			report()
 			return
 		case <-ticker.C:
-			report(first)
+			report()
 		}
 	}
 }

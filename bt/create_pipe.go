@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // A streamHasher hashes the one file of a torrent as it comes, on all processors: one reads, the others hash.
@@ -46,18 +47,20 @@ func hashReader(ctx context.Context, opts *CreateOptions) (*pieceHasher, error) 
 	tree := &scannedTree{files: make([]scanned, 1), size: size}
 	opts.warn(tree)
 	s := &streamHasher{pieceHasher: &pieceHasher{tree: tree, pieceLength: opts.PieceLength, offsets: []int64{0}}, format: opts.Format}
+	var total atomic.Int64
+	total.Store(size)
 	finished := make(chan struct{})
 	var err error
 	go func() {
 		defer close(finished)
 		err = s.run(ctx, opts.Reader)
-		tree.size = s.bytes // what the last progress shows
+		total.Store(s.bytes)
 	}()
-	s.watch(finished, opts.Progress)
+	watchHashing(finished, &s.done, opts.Progress, func() Progress { return Progress{State: "hashing", Total: total.Load()} })
 	if err != nil {
 		return nil, err
 	}
-	tree.files[0].size, s.space = s.bytes, s.bytes
+	tree.size, tree.files[0].size, s.space = s.bytes, s.bytes, s.bytes
 	s.collect()
 	return s.pieceHasher, nil
 }

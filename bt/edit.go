@@ -44,7 +44,7 @@ func (r *EditResult) SameInfo() bool {
 // byte by byte: unknown keys, their order, the whole info dictionary unless Name, Private or Source differ from what it
 // says. What is no metainfo, before or after, is BadInput.
 func EditMetainfo(r io.Reader, opts EditOptions) (*EditResult, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxMetainfoSize+1))
+	b, err := readAllMetainfo(r)
 	if err != nil {
 		return nil, err
 	}

@@ -29,11 +29,20 @@ var metainfoLimits = bencode.Limits{Depth: maxDepth, Size: maxMetainfoSize, Coun
 // ReadMetainfo reads a metainfo from r up to EOF and checks that it can be used, as [ParseMetainfo] does. More than
 // 256 MiB is BadInput; an error of r is wrapped.
 func ReadMetainfo(r io.Reader) (*Metainfo, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxMetainfoSize+1))
+	b, err := readAllMetainfo(r)
 	if err != nil {
 		return nil, fmt.Errorf("reading a metainfo file: %w", err)
 	}
 	return parseMetainfo(b)
+}
+
+// readAllMetainfo reads up to EOF, or a byte more than may be accepted. A regular file is read into the room that it
+// takes, once.
+func readAllMetainfo(r io.Reader) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(int(min(sizeOf(r), maxMetainfoSize)) + bytes.MinRead)
+	_, err := b.ReadFrom(io.LimitReader(r, maxMetainfoSize+1))
+	return b.Bytes(), err
 }
 
 // ParseMetainfo reads the bytes of a .torrent (BEP 3, 12, 19, 27, 47, 52) and checks that it can be used: that its

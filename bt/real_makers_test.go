@@ -42,6 +42,34 @@ func TestRealMakers(t *testing.T) {
 	}
 }
 
+// Data is good by the torrents that each program made of it, and not by one bit less.
+func TestRealVerify(t *testing.T) {
+	t.Parallel()
+	for _, maker := range bttest.Makers() {
+		formats := []string{bttest.V1}
+		if maker == "libtorrent" {
+			formats = []string{bttest.V1, bttest.V1Pads, bttest.V2, bttest.Hybrid}
+		}
+		for _, format := range formats {
+			root := bttest.ManyFiles(t, t.TempDir(), "many", 300)
+			big := bttest.RandomFile(t, root, "big", 300_001)
+			m := readMetainfo(t, bttest.MakeTorrent(t, maker, root, bttest.MakeOptions{Format: format}))
+			r, err := bt.Verify(t.Context(), m, bt.VerifyOptions{Dir: filepath.Dir(root)})
+			if err != nil || r.Err() != nil || r.GoodBytes != m.Length || r.GoodPieces != m.NumPieces {
+				t.Errorf("%s, %s: %v, %v", maker, format, err, r.Err())
+			}
+			b := bttest.RandomBytes(300_001, 300_001)
+			b[150_000] ^= 1
+			if err := os.WriteFile(big, b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if r, err = bt.Verify(t.Context(), m, bt.VerifyOptions{Dir: filepath.Dir(root)}); err != nil || r.GoodPieces != m.NumPieces-1 {
+				t.Errorf("%s, %s: %v, %d pieces of %d", maker, format, err, r.GoodPieces, m.NumPieces)
+			}
+		}
+	}
+}
+
 // Names that most programs refuse or replace: shoal finds the files again under the names that it gives them.
 func TestRealWildNames(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"shoal/bt/bencode"
 )
 
 // testTrackerServer is a tracker for testHash whose clock the test moves.
@@ -210,7 +212,7 @@ func FuzzTrackerServerHTTP(f *testing.F) {
 		if err == nil && (r.Interval <= 0 || r.Seeders < 1) {
 			t.Fatalf("%+v", r)
 		}
-		if v, rest, err := scanValue(tr.scrapeHTTP(q)); err != nil || len(rest) > 0 || len(v) == 0 {
+		if err := bencode.Check(tr.scrapeHTTP(q), scanLimits); err != nil {
 			t.Fatal(err)
 		}
 	})

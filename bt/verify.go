@@ -195,9 +195,12 @@ func (v *verifier) shared(p int) bool {
 	first, end := v.m.FilesIn(int64(p)*v.m.PieceLength, v.m.PieceLength)
 	n := 0
 	for _, f := range v.m.Files[first:end] {
-		if f.Length > 0 {
-			n++
+		if f.Length == 0 {
+			continue
+		}
+		if n++; n > 1 {
+			return true
 		}
 	}
-	return n > 1
+	return false
 }

@@ -59,21 +59,29 @@ func (f *verifiedFile) has(n int64) bool { return n <= f.size && f.failure() == 
 
 func newVerifier(m *Metainfo) *verifier {
 	v := &verifier{m: m, files: make([]verifiedFile, len(m.Files)), verdicts: make([]pieceVerdict, m.NumPieces)}
-	if m.HasV1() {
-		return v
-	}
-	v.roots = make([][]byte, len(m.Files))
-	for i := range m.Files {
-		f := &m.Files[i]
-		if f.Length > m.PieceLength && m.PieceLayers[string(f.Root[:])] == "" {
-			v.roots[i] = make([]byte, (f.Length-1)/m.PieceLength*32+32)
+	return v
+}
+
+// expectRoots makes room for the hashes of the files that have no piece layer, where these can be of use: only the whole
+// file can be verified.
+func (v *verifier) expectRoots() {
+	v.roots = make([][]byte, len(v.files))
+	for i := range v.m.Files {
+		f := &v.m.Files[i]
+		if !v.m.HasV1() && v.needsRoot(f) && v.files[i].has(f.Length) {
+			v.roots[i] = make([]byte, (f.Length-1)/v.m.PieceLength*32+32)
 		}
 	}
-	return v
+}
+
+// needsRoot reports whether nothing but the root of a v2 file is known.
+func (v *verifier) needsRoot(f *File) bool {
+	return f.Length > v.m.PieceLength && v.m.PieceLayers[string(f.Root[:])] == ""
 }
 
 // run reads and hashes everything.
 func (v *verifier) run(ctx context.Context, progress func(Progress)) error {
+	v.expectRoots()
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), v.m.NumPieces) {
 		workers.Go(func() { v.work(ctx) })
@@ -191,6 +199,9 @@ func (w *verifyWorker) pieceV2(ctx context.Context, p, i int) pieceVerdict {
 		return pieceGood // of a symbolic link, which has no bytes
 	}
 	f := &w.m.Files[i]
+	if w.roots[i] == nil && w.needsRoot(f) {
+		return pieceLacking
+	}
 	off := int64(p)*w.m.PieceLength - f.Offset
 	var tree merkle
 	if !w.read(ctx, i, off, min(off+w.m.PieceLength, f.Length), tree.addBlocks) {

@@ -138,6 +138,55 @@ func TestVerifyWithoutLayers(t *testing.T) {
 	}
 }
 
+// What is left of such a file cannot be told good from bad.
+func TestVerifyWithoutLayersCut(t *testing.T) {
+	m, dir := verifyTree(t, FormatV2)
+	bare, err := MetainfoFromInfo(m.InfoBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(dir, "tree", "a"), 3*blockSize+1); err != nil {
+		t.Fatal(err)
+	}
+	r, got := verified(t, bare, dir)
+	if f := fileOf(r, "tree/a"); got["tree/a"] != FileWrongSize || f.UnverifiedBytes != 3*blockSize || f.DamagedBytes != 70000-3*blockSize {
+		t.Errorf("%+v", f)
+	}
+}
+
+// Whatever a metainfo says, what is not there is not good.
+func FuzzVerify(f *testing.F) {
+	for _, info := range []dict{single, album, modern, hybrid} {
+		f.Add(benc(dict{"info": info}))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := ParseMetainfo(b)
+		if err != nil || m.NumPieces > 1<<12 {
+			return
+		}
+		dir := t.TempDir()
+		if len(m.Files) > 0 && !m.Dir {
+			if err := os.WriteFile(filepath.Join(dir, m.Name), make([]byte, min(m.Length, 1<<16)/2), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := Verify(t.Context(), m, VerifyOptions{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sum int64
+		for _, f := range r.Files {
+			if f.DamagedBytes < 0 || f.UnverifiedBytes < 0 || f.DamagedBytes+f.UnverifiedBytes > f.Bytes || f.State == FileOK && f.FoundBytes != f.Bytes {
+				t.Fatalf("%+v", f)
+			}
+			sum += f.Bytes - f.DamagedBytes - f.UnverifiedBytes
+		}
+		if r.GoodBytes != sum || sum > 0 && m.Dir {
+			t.Fatalf("%d good bytes of %d", r.GoodBytes, m.Length)
+		}
+	})
+}
+
 func TestVerifyUnreadable(t *testing.T) {
 	m, dir := verifyTree(t, FormatV1)
 	a := filepath.Join(dir, "tree", "a")

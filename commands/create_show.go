@@ -80,7 +80,7 @@ func writeCreated(w io.Writer, path string, d createDoc) error {
 		{"infohash v2", d.InfoHashV2},
 		{"size", fmt.Sprintf("%s (%d bytes)", ui.Size(d.Bytes), d.Bytes)},
 		{"files", fmt.Sprint(d.Files)},
-		{"pieces", fmt.Sprintf("%d of %s", d.Pieces, ui.Size(d.PieceLength))},
+		{"pieces", piecesOf(d.Pieces, d.PieceLength)},
 		{"magnet", d.Magnet},
 	} {
 		if line[1] != "" {

@@ -123,7 +123,7 @@ func writeSummary(w io.Writer, t *torrentInfo) {
 	line("infohash v2", t.InfoHashV2)
 	line("size", fmt.Sprintf("%s (%d bytes)", ui.Size(t.Bytes), t.Bytes))
 	line("files", fmt.Sprint(len(t.Files)))
-	line("pieces", fmt.Sprintf("%d of %s", t.Pieces, ui.Size(t.PieceLength)))
+	line("pieces", piecesOf(t.Pieces, t.PieceLength))
 	if t.Private {
 		line("private", "yes")
 	}
@@ -142,6 +142,15 @@ func writeSummary(w io.Writer, t *torrentInfo) {
 	line("created by", t.CreatedBy)
 	line("comment", t.Comment)
 	line("source tag", t.SourceTag)
+}
+
+// piecesOf says how many pieces there are, and their exact size where it is an odd one.
+func piecesOf(n int, size int64) string {
+	said := fmt.Sprintf("%d of %s", n, ui.Size(size))
+	if size&(size-1) != 0 {
+		said += fmt.Sprintf(" (%d bytes)", size)
+	}
+	return said
 }
 
 // writeFiles writes a line for each file: its number, its size, its path.
