@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"path"
 	"strings"
-
-	"github.com/bmatcuk/doublestar/v4"
 )
 
-// Names that operating systems and programs leave behind, as globs over one component of a path.
+// Names that operating systems and programs leave behind, in lower case.
 var (
-	junkFiles   = []string{"thumbs.db", "ehthumbs.db", "desktop.ini", ".ds_store", "._*", "*.part", "*.crdownload", "*.aria2", "*.!ut", "*.!qb", "*~", "*.swp"}
-	junkFolders = []string{"@eadir", "#recycle", "$recycle.bin", "__macosx", "system volume information", "lost+found", ".git", ".svn"}
+	junkFiles   = map[string]bool{"thumbs.db": true, "ehthumbs.db": true, "desktop.ini": true, ".ds_store": true}
+	junkEndings = map[string]bool{".part": true, ".crdownload": true, ".aria2": true, ".!ut": true, ".!qb": true, ".swp": true}
+	junkFolders = map[string]bool{"@eadir": true, "#recycle": true, "$recycle.bin": true, "__macosx": true, "system volume information": true,
+		"lost+found": true, ".git": true, ".svn": true}
 )
 
 // Piece lengths and counts beyond which programs in use have trouble.
@@ -59,24 +59,22 @@ func (t *scannedTree) junk() (example string, n int) {
 			continue
 		}
 		if n++; n == 1 {
-			example = path.Join(f.parts...)
+			example = f.rel
 		}
 	}
 	return example, n
 }
 
 func isJunk(parts []string) bool {
-	for i, part := range parts {
-		globs := junkFolders
-		if i == len(parts)-1 {
-			globs = junkFiles
-		}
-		part = strings.ToLower(part)
-		for _, g := range globs {
-			if doublestar.MatchUnvalidated(g, part) {
-				return true
-			}
+	if len(parts) == 0 {
+		return false
+	}
+	last := len(parts) - 1
+	for _, dir := range parts[:last] {
+		if junkFolders[strings.ToLower(dir)] {
+			return true
 		}
 	}
-	return false
+	name := strings.ToLower(parts[last])
+	return junkFiles[name] || junkEndings[path.Ext(name)] || strings.HasPrefix(name, "._") || strings.HasSuffix(name, "~")
 }

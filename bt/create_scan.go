@@ -17,7 +17,8 @@ import (
 // A scanned file is to be hashed.
 type scanned struct {
 	name       string   // to open it by
-	parts      []string // of its path in the torrent; empty for a torrent of one file
+	rel        string   // its path in the torrent; empty for a torrent of one file
+	parts      []string // of rel
 	size       int64
 	mtime      time.Time
 	executable bool
@@ -78,7 +79,7 @@ func scan(ctx context.Context, opts *CreateOptions) (*scannedTree, error) {
 		if opts.Format != FormatV1 {
 			return slices.Compare(a.parts, b.parts)
 		}
-		return cmp.Compare(path.Join(a.parts...), path.Join(b.parts...))
+		return cmp.Compare(a.rel, b.rel)
 	})
 	return t, nil
 }
@@ -159,7 +160,7 @@ func (t *scannedTree) add(name, rel string, info fs.FileInfo) error {
 	if len(t.files) == maxFiles {
 		return errorf(BadInput, "adding %s: there are more than %d files", name, maxFiles)
 	}
-	f := scanned{name: name, size: info.Size(), mtime: info.ModTime(), executable: info.Mode()&0o100 != 0}
+	f := scanned{name: name, rel: rel, size: info.Size(), mtime: info.ModTime(), executable: info.Mode()&0o100 != 0}
 	if rel != "" {
 		f.parts = strings.Split(rel, "/")
 	}
