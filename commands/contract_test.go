@@ -76,6 +76,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 	}
 	for title, doc := range map[string]any{
 		"Errors": errorDoc{}, "download": downloadDoc{}, "metainfo, and download --list": metainfoDoc{},
+		"bencode diff": diffDoc{}, "bencode check": checkDoc{},
 		"demo": bt.DemoResult{}, "version": versionInfo{},
 	} {
 		for name := range fieldNames(reflect.TypeOf(doc)) {
