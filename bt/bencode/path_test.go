@@ -22,6 +22,7 @@ func TestFind(t *testing.T) {
 		"info.files.one": "info.files.one: info.files has no such item",
 		"/info/files/-1": "info.files.-1: info.files has no such item",
 		"info.x.y.z":     "info.x.y: info.x has no such key",
+		`["info"].name`:  "1:n", `info["na\\me"]`: "info.na\\me: info has no such key",
 		// no paths
 		".a": `path ".a": a key is missing before ".a"`, "a.": `path "a.": a key is missing before ""`, "a[": `path "a[": "[" is no index such as [0]`,
 		"a[1": `path "a[1": "[1" is no index such as [0]`, `a["b`: `path "a[\"b": "[\"b" has no end`, "hex:0": `path "hex:0": key "hex:0": it is not what its prefix says`,
@@ -101,10 +102,15 @@ func FuzzPath(f *testing.F) {
 			t.Fatalf("%q, %q: %d differences", a, b, len(all))
 		}
 		for _, d := range all {
-			_ = d.Path.String()
+			again, err := bencode.ParsePath(d.Path.String())
+			if err != nil {
+				t.Fatal(err)
+			}
 			if d.A != nil {
-				if _, err := d.Path.Find(a); err != nil {
-					t.Fatalf("%s is not in %q: %v", d.Path, a, err)
+				node, err := d.Path.Find(a)
+				same, err2 := again.Find(a)
+				if err != nil || err2 != nil || string(node) != string(same) {
+					t.Fatalf("%s in %q: %q, %v, then %q, %v", d.Path, a, node, err, same, err2)
 				}
 			}
 		}
