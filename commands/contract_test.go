@@ -77,6 +77,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 	for title, doc := range map[string]any{
 		"Errors": errorDoc{}, "download": downloadDoc{}, "metainfo, and download --list": metainfoDoc{},
 		"create": createDoc{}, "edit": editDoc{}, "verify": verifyDoc{}, "scrape": scrapeDoc{}, "serve": serveLine{},
+		"bencode diff": diffDoc{}, "bencode check": checkDoc{},
 		"demo": bt.DemoResult{}, "version": versionInfo{},
 	} {
 		for name := range fieldNames(reflect.TypeOf(doc)) {

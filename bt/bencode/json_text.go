@@ -32,6 +32,27 @@ func (j *jsonWriter) bigInt(digits []byte) {
 	j.out = append(j.out, `"}`...)
 }
 
+// simple writes a short text that stands for itself, which most are; false when s is anything else.
+func (j *jsonWriter) simple(s []byte) bool {
+	if len(s) == 0 || len(s) > 100 || s[0] == '$' || len(s) > 3 && s[3] == ':' || len(s) > 6 && s[6] == ':' {
+		return false
+	}
+	seen := byte(0)
+	for _, c := range s {
+		if !plain[c] {
+			return false
+		}
+		seen |= c
+	}
+	if seen >= utf8.RuneSelf {
+		return false
+	}
+	j.out = append(j.out, '"')
+	j.out = append(j.out, s...)
+	j.out = append(j.out, '"')
+	return true
+}
+
 // string writes a string that is a value: s, or what is left of a long one. Omitted means that it is not there.
 func (j *jsonWriter) string(s []byte, binary bool) (omitted bool, err error) {
 	length, long := int64(len(s)), j.r.left > 0

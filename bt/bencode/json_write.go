@@ -159,6 +159,9 @@ func (j *jsonWriter) one(kind Kind, text []byte) error {
 		j.push(l, '{')
 		return nil
 	default:
+		if j.r.left == 0 && !form.binary && j.simple(text) {
+			break
+		}
 		if omitted, err := j.string(text, form.binary); omitted || err != nil {
 			return err
 		}
@@ -202,13 +205,15 @@ func (j *jsonWriter) key(key []byte) {
 	if top.odd {
 		j.out = append(j.out, '[')
 	}
-	j.out = append(j.out, '"')
-	if top.form.keys || !utf8.Valid(key) {
-		j.binary(key)
-	} else {
-		j.text(key, true, !top.odd)
+	if top.form.keys || !j.simple(key) {
+		j.out = append(j.out, '"')
+		if top.form.keys || !utf8.Valid(key) {
+			j.binary(key)
+		} else {
+			j.text(key, true, !top.odd)
+		}
+		j.out = append(j.out, '"')
 	}
-	j.out = append(j.out, '"')
 	switch {
 	case top.odd:
 		j.out = append(j.out, ',')

@@ -100,8 +100,8 @@ func heap() int64 {
 
 // Values larger than what is kept in memory come back as they were, from files and from pipes, and memory does not grow
 // with them. No file stays behind.
-func TestLargeValues(t *testing.T) {
-	size := 12 << 20
+func TestBigValues(t *testing.T) {
+	size := 6 << 20
 	if os.Getenv("SHOAL_BIG") != "" {
 		size = 200 << 20
 	}

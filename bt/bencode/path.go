@@ -1,6 +1,7 @@
 package bencode
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,7 +21,8 @@ type step struct {
 
 // ParsePath reads info.files[0].path[1], or a JSON pointer (RFC 6901) such as /info/files/0/path/1; "" is the value
 // itself. Keys are written as in JSON: hex:, base64: and str: have their meaning. In the first form a key that has dots
-// or brackets may stand in brackets and quotes, as in info["name.utf-8"]; one that has dots need not, where it is there.
+// or brackets stands in brackets and quotes, as in info["name.utf-8"], with backslashes before quotes and backslashes;
+// where that is clear, dots alone do, as in info.name.utf-8.
 func ParsePath(s string) (Path, error) {
 	if strings.HasPrefix(s, "/") {
 		return parsePointer(s[1:])
@@ -83,12 +85,18 @@ func keyStep(text string) (step, error) {
 }
 
 func quotedStep(s string) (st step, rest string, err error) {
-	end := strings.Index(s, `"]`)
-	if end < 2 {
-		return st, "", fmt.Errorf("%q has no end", s)
+	var key strings.Builder
+	for i := 2; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+		case strings.HasPrefix(s[i:], `"]`):
+			st, err = keyStep(key.String())
+			return st, s[i+2:], err
+		}
+		key.WriteByte(s[i])
 	}
-	st, err = keyStep(s[2:end])
-	return st, s[end+2:], err
+	return st, "", fmt.Errorf("%q has no end", s)
 }
 
 func indexStep(s string) (st step, rest string, err error) {
@@ -102,23 +110,51 @@ func indexStep(s string) (st step, rest string, err error) {
 
 // Find is the bytes of the node of b to which p leads; of a repeated key the first. The error says which step leads
 // nowhere. b must have passed [Check].
-func (p Path) Find(b []byte) ([]byte, error) {
-	for done := 0; done < len(p); {
-		c := NewCursor(b)
-		kind := c.Kind()
-		node, n := []byte(nil), 0
-		switch {
-		case kind == List && p[done].index >= 0:
-			node, n = c.item(p[done].index), 1
-		case kind == Dict:
-			node, n = c.longest(p[done:])
-		}
-		if node == nil {
-			return nil, fmt.Errorf("%s: %s has no such %s", p[:done+1], p[:done].orWhole(), p[done].what(kind))
-		}
-		b, done = node, done+n
+func (p Path) Find(b []byte) ([]byte, error) { return p.find(b, 0) }
+
+// find goes on after some steps, which lead to b. Keys that dots part are tried one by one first, then as longer keys
+// that have these dots: an info dictionary has a name and a name.utf-8.
+func (p Path) find(b []byte, done int) ([]byte, error) {
+	if done == len(p) {
+		return b, nil
 	}
-	return b, nil
+	c, s := NewCursor(b), p[done]
+	kind := c.Kind()
+	nowhere := fmt.Errorf("%s: %s has no such %s", p[:done+1], p[:done].orWhole(), s.what(kind))
+	switch {
+	case kind == List && s.index >= 0:
+		if item := c.item(s.index); item != nil {
+			return p.find(item, done+1)
+		}
+		return nil, nowhere
+	case kind != Dict || s.item:
+		return nil, nowhere
+	}
+	var missed error
+	for key, n := s.key, done+1; ; n++ {
+		if val := NewCursor(b).get(key); val != nil {
+			node, err := p.find(val, n)
+			if err == nil {
+				return node, nil
+			}
+			missed = cmp.Or(missed, err)
+		}
+		if n == len(p) || !s.dot || !p[n].dot {
+			return nil, cmp.Or(missed, nowhere)
+		}
+		key += "." + p[n].key
+	}
+}
+
+// get is the value of a key of the dictionary that comes next, nil when there is none.
+func (c *Cursor) get(key string) []byte {
+	for c.Enter(Dict); c.More(); {
+		k, _ := c.Bytes()
+		if val := c.Skip(); string(k) == key {
+			return val
+		}
+	}
+	return nil
 }
 
 // item is item n of the list that comes next, nil when there is none.
@@ -129,28 +165,6 @@ func (c *Cursor) item(n int) []byte {
 		}
 	}
 	return nil
-}
-
-// longest is the value of the longest key that the next steps make together, and how many those are. A key in an info
-// dictionary is name, another name.utf-8.
-func (c *Cursor) longest(p Path) (node []byte, n int) {
-	keys := []string{p[0].key}
-	for i := 1; i < len(p) && p[0].dot && p[i].dot; i++ {
-		keys = append(keys, keys[i-1]+"."+p[i].key)
-	}
-	if p[0].item {
-		return nil, 0
-	}
-	for c.Enter(Dict); c.More(); {
-		key, _ := c.Bytes()
-		val := c.Skip()
-		for i := len(keys); i > n; i-- {
-			if string(key) == keys[i-1] {
-				node, n = val, i
-			}
-		}
-	}
-	return node, n
 }
 
 func (s step) what(in Kind) string {
@@ -177,8 +191,8 @@ func (p Path) String() string {
 		switch text := jsonText(s.key); {
 		case s.item:
 			fmt.Fprintf(&b, "[%d]", s.index)
-		case text == "" || strings.ContainsAny(text, `.[]"`) || s.key == "":
-			fmt.Fprintf(&b, `["%s"]`, text)
+		case text == "" || strings.ContainsAny(text, `.["`) || i == 0 && text[0] == '/':
+			fmt.Fprintf(&b, `["%s"]`, strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text))
 		case i == 0:
 			b.WriteString(text)
 		default:

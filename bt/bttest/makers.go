@@ -61,3 +61,13 @@ func MakeTorrent(t T, maker, path string, o MakeOptions) string {
 	}
 	return out
 }
+
+// LibtorrentState is what libtorrent writes to remember a torrent and its session: bencode.
+func LibtorrentState(t T, torrent string) (resume, session string) {
+	t.Helper()
+	Need(t, "libtorrent")
+	dir := t.TempDir()
+	cmd := libtorrent.Command("state", torrent, dir)
+	runTool(t, cmd.Path, cmd.Args[1:]...)
+	return filepath.Join(dir, "resume"), filepath.Join(dir, "session")
+}

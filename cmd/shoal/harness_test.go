@@ -24,11 +24,12 @@ func codeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	type failure struct{ Code, Message, Hint string }
 	var doc struct {
+		failure // of a command with one result
 		Error   failure
 		Results []failure
 	}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &doc))
-	all := append(doc.Results, doc.Error)
+	all := append(doc.Results, doc.Error, doc.failure)
 	i := slices.IndexFunc(all, func(f failure) bool { return f.Code == args[0] })
 	switch {
 	case neg && i >= 0:

@@ -1,4 +1,4 @@
-# Drives libtorrent 2 for tests and benchmarks: "run SOURCE DIR PEER,PEER [SETTING=VALUE]..." or "make FORMAT PIECE_LENGTH ANNOUNCE OUT PATH".
+# Drives libtorrent 2 for tests and benchmarks: "run SOURCE DIR PEER,PEER [SETTING=VALUE]..." or "make FORMAT PIECE_LENGTH ANNOUNCE OUT PATH", or "state SOURCE DIR".
 import os
 import sys
 
@@ -69,4 +69,24 @@ def make(form, piece_length, announce, out, path):
         f.write(lt.bencode(torrent.generate()))
 
 
-{"run": lambda a: run(*a[:3]), "make": lambda a: make(*a)}[sys.argv[1]](sys.argv[2:])
+# What libtorrent writes to remember a torrent, and a session.
+def state(source, folder):
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(source)
+    params.save_path = folder
+    session = lt.session(settings)
+    handle = session.add_torrent(params)
+    handle.save_resume_data(lt.save_resume_flags_t.save_info_dict)
+    resume = None
+    while not resume:
+        session.wait_for_alert(60000)
+        for a in session.pop_alerts():
+            if isinstance(a, lt.save_resume_data_alert):
+                resume = lt.write_resume_data_buf(a.params)
+    with open(os.path.join(folder, "resume"), "wb") as f:
+        f.write(resume)
+    with open(os.path.join(folder, "session"), "wb") as f:
+        f.write(lt.bencode(session.save_state()))
+
+
+{"run": lambda a: run(*a[:3]), "make": lambda a: make(*a), "state": lambda a: state(*a)}[sys.argv[1]](sys.argv[2:])
