@@ -14,11 +14,12 @@ import (
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
+const udpScrape uint32 = 2 // an action, as those of a client
+
 const (
-	udpScrape       uint32 = 2
-	udpServerPacket        = 2048 // bytes; the longest request is a scrape of 74 torrents
-	udpServerPeers4        = 200  // in one answer, which then fits in a packet of 1,400 bytes
-	udpServerPeers6        = 70
+	udpServerPacket = 2048 // bytes; the longest request is a scrape of 74 torrents
+	udpServerPeers4 = 200  // in one answer, which then fits in a packet of 1,400 bytes
+	udpServerPeers6 = 70
 )
 
 // serveUDP answers packets (BEP 15) until the socket is closed.
