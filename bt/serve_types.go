@@ -33,11 +33,6 @@ type ServeOptions struct {
 	Progress func(Progress)
 }
 
-// goals reports whether Serve ends by itself.
-func (o *ServeOptions) goals() bool {
-	return o.For > 0 || o.Idle > 0 || o.UntilCopies > 0 || o.SeedRatio > 0
-}
-
 // A ServeEvent is what happens to an item, or to all of Serve: Event is "serving", "failed" (it is not served; Err says
 // why), "copy" (one more peer has all of it), "withdrawn" (it is served no more; Err says why) or "stopped" (all is over;
 // Reason is "for", "idle", "copies", "ratio", "withdrawn" or "interrupted").

@@ -123,7 +123,7 @@ func runServe(ctx context.Context, g *globals, items []string, opts serveOptions
 	defer client.Close()
 	display := g.output().NewDisplay()
 	defer display.Close()
-	status := 0
+	status, stopped := 0, false
 	err = client.Serve(ctx, bt.ServeOptions{
 		LoadOptions: bt.LoadOptions{Stdin: g.in},
 		Items:       items, Dir: opts.dir, TorrentDir: opts.torrentDir, Force: opts.force, FailFast: opts.failFast,
@@ -133,7 +133,7 @@ func runServe(ctx context.Context, g *globals, items []string, opts serveOptions
 		UntilCopies: opts.untilCopies, SeedRatio: opts.seedRatio,
 		Progress: func(p bt.Progress) { display.Update("serve", p) },
 		Event: func(e bt.ServeEvent) error {
-			if e.Event == "failed" {
+			if stopped = e.Event == "stopped"; e.Event == "failed" {
 				status = max(status, exitCode(ctx, e.Err))
 			}
 			return showServe(ctx, g, e)
@@ -143,10 +143,11 @@ func runServe(ctx context.Context, g *globals, items []string, opts serveOptions
 	if errors.As(err, &stop) && !opts.ends() {
 		err = nil // being stopped is how serving without a goal ends
 	}
-	if err != nil {
+	if err != nil && !stopped {
 		return err
 	}
-	return shownStatus(status)
+	_, worst := g.tell(ctx, "", false, err) // as an event it is on standard output already
+	return shownStatus(max(status, worst))
 }
 
 // ends reports whether serving ends by itself.
