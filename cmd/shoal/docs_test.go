@@ -14,19 +14,24 @@ import (
 
 const root = "../.."
 
-// tourCmd is "tour FILE": it writes the commands of the README's tour to a file.
+// tourCmd is "tour FILE GUIDE": it writes the commands that a guide shows to a file.
 func tourCmd(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: tour FILE")
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tour FILE GUIDE")
 	}
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	rest, err := os.ReadFile(filepath.Join(root, args[1]))
 	ts.Check(err)
-	_, rest, _ := strings.Cut(string(readme), "```sh\n")
-	tour, _, ok := strings.Cut(rest, "```")
-	if !ok {
-		ts.Fatalf("README.md has no commands between ```sh and ```")
+	var tour strings.Builder
+	for i, block := range strings.Split(string(rest), "```sh\n") {
+		commands, _, closed := strings.Cut(block, "```")
+		if i > 0 && closed {
+			tour.WriteString(commands)
+		}
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(tour), 0o644))
+	if tour.Len() == 0 {
+		ts.Fatalf("%s has no commands between ```sh and ```", args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(tour.String()), 0o644))
 }
 
 // guides are the texts that people read, by path.
