@@ -66,20 +66,34 @@ func openBencode(ctx context.Context, g *globals, name string) (*bencodeInput, e
 func streamOf(ctx context.Context, r io.Reader, in *bencodeInput) io.Reader {
 	f, ok := r.(*os.File)
 	if !ok {
-		return stoppable{ctx, r}
+		return untilDone(ctx, r)
 	}
 	info, err := f.Stat()
 	at, serr := f.Seek(0, io.SeekCurrent)
 	// Files of the kernel's own making have no size, and may be read all the same.
 	if cmp.Or(err, serr) != nil || !info.Mode().IsRegular() || info.Size() <= at {
-		return stoppable{ctx, r}
+		return untilDone(ctx, r)
 	}
 	in.size = info.Size() - at
-	section := io.NewSectionReader(f, at, in.size)
-	return stoppableFile{section, stoppable{ctx, section}}
+	return stoppable{io.NewSectionReader(f, at, in.size), ctx}
+}
+
+// untilDone reads r until ctx ends, even while nothing comes. Then one reading of r may go on: nothing can end it but
+// the process.
+func untilDone(ctx context.Context, r io.Reader) io.Reader {
+	pr, pw := io.Pipe()
+	context.AfterFunc(ctx, func() { pw.CloseWithError(context.Cause(ctx)) })
+	go func() {
+		_, err := io.Copy(pw, r)
+		pw.CloseWithError(err)
+	}()
+	return pr
 }
 
 func (in *bencodeInput) Close() error {
+	if c, ok := in.Reader.(io.Closer); ok {
+		_ = c.Close() // a pipe of ours: who writes to it shall stop
+	}
 	if in.file == nil {
 		return nil
 	}
@@ -129,28 +143,20 @@ func (in *bencodeInput) trailing(err error) error {
 	return wrapped
 }
 
-// stoppable reads until ctx ends.
+// A stoppable file reads until ctx ends.
 type stoppable struct {
+	*io.SectionReader
 	ctx context.Context
-	r   io.Reader
 }
 
 func (s stoppable) Read(p []byte) (int, error) {
 	if s.ctx.Err() != nil {
 		return 0, context.Cause(s.ctx)
 	}
-	return s.r.Read(p)
+	return s.SectionReader.Read(p)
 }
 
-// stoppableFile is a file that may be read twice.
-type stoppableFile struct {
-	*io.SectionReader
-	stoppable
-}
-
-func (s stoppableFile) Read(p []byte) (int, error) { return s.stoppable.Read(p) }
-
-func (s stoppableFile) ReadAt(p []byte, off int64) (int, error) {
+func (s stoppable) ReadAt(p []byte, off int64) (int, error) {
 	if s.ctx.Err() != nil {
 		return 0, context.Cause(s.ctx)
 	}
