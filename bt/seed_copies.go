@@ -54,8 +54,12 @@ func keysOf(pc *torrent.PeerConn) []copyKey {
 	return copyKeys(pc.PeerID, netip.AddrPortFrom(from.Addr().Unmap(), port))
 }
 
-// A copyPeer is what is known of a connected peer.
+// A copyPeer is what is known of a connected peer. Two peers that dial each other have two connections, and may use both:
+// what has the same id is one peer.
 type copyPeer struct {
+	conns []*torrent.PeerConn // of its connections, also those that have ended
+	open  int                 // how many have not
+
 	has   bitset
 	count int    // pieces in has
 	asked bitset // blocks that it asked us for; nil = none yet
@@ -64,9 +68,9 @@ type copyPeer struct {
 
 // A departure is a peer that left when it could have been complete.
 type departure struct {
-	conn *torrent.PeerConn
-	keys []copyKey
-	sent int64 // payload bytes that make it complete
+	conns []*torrent.PeerConn
+	keys  []copyKey
+	sent  int64 // payload bytes that make it complete
 }
 
 func newCopyWatch(m *Metainfo, copied func()) *copyWatch {
@@ -99,8 +103,12 @@ func (c *copyWatch) count() int {
 	c.departed = nil
 	c.mu.Unlock()
 	for _, d := range departed {
-		s := d.conn.Stats()
-		if s.BytesWrittenData.Int64() >= d.sent {
+		written := int64(0)
+		for _, pc := range d.conns {
+			s := pc.Stats()
+			written += s.BytesWrittenData.Int64()
+		}
+		if written >= d.sent {
 			c.note(d.keys)
 		}
 	}
@@ -113,7 +121,15 @@ func (c *copyWatch) count() int {
 func (c *copyWatch) met(pc *torrent.PeerConn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.peers[pc] = &copyPeer{has: newBitset(c.m.NumPieces)}
+	p := &copyPeer{has: newBitset(c.m.NumPieces)}
+	for other, known := range c.peers {
+		if other.PeerID == pc.PeerID {
+			p = known
+			break
+		}
+	}
+	p.conns, p.open = append(p.conns, pc), p.open+1
+	c.peers[pc] = p
 }
 
 // heard takes note of a message. The library's lock is held.
@@ -185,7 +201,13 @@ func (c *copyWatch) left(pc *torrent.PeerConn) {
 	defer c.mu.Unlock()
 	p := c.peers[pc]
 	delete(c.peers, pc)
-	if p == nil || p.asked == nil || p.count == c.m.NumPieces || len(c.departed) >= maxDepartures {
+	if p == nil {
+		return
+	}
+	if p.open--; p.open > 0 {
+		return // it has another connection
+	}
+	if p.asked == nil || p.count == c.m.NumPieces || len(c.departed) >= maxDepartures {
 		return
 	}
 	for i := range c.m.NumPieces {
@@ -193,7 +215,7 @@ func (c *copyWatch) left(pc *torrent.PeerConn) {
 			return
 		}
 	}
-	c.departed = append(c.departed, departure{pc, keysOf(pc), p.bytes})
+	c.departed = append(c.departed, departure{p.conns, keysOf(pc), p.bytes})
 }
 
 // askedAll reports whether a peer asked for every block of a piece.
