@@ -76,25 +76,33 @@ const (
 	maxRecordSize = 256 << 20
 )
 
-// encodeRecord is a line with a checksum, and JSON.
-func encodeRecord(r *record) ([]byte, error) {
-	body, err := json.Marshal(r)
+// sealJSON is a line of header and checksum, and v as JSON.
+func sealJSON(header string, v any) ([]byte, error) {
+	body, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(body)
-	return slices.Concat([]byte(recordHeader+hex.EncodeToString(sum[:])+"\n"), body), nil
+	return slices.Concat([]byte(header+hex.EncodeToString(sum[:])+"\n"), body), nil
 }
+
+// unsealJSON reads what sealJSON wrote into v, if it is whole.
+func unsealJSON(header string, data []byte, v any) error {
+	line, body, ok := bytes.Cut(data, []byte("\n"))
+	sum := sha256.Sum256(body)
+	if !ok || string(line) != header+hex.EncodeToString(sum[:]) {
+		return errors.New("damaged, or of another version")
+	}
+	return json.Unmarshal(body, v)
+}
+
+// encodeRecord is what parseRecord reads.
+func encodeRecord(r *record) ([]byte, error) { return sealJSON(recordHeader, r) }
 
 // parseRecord reads what encodeRecord wrote for m.
 func parseRecord(data []byte, m *Metainfo) (*record, error) {
-	line, body, ok := bytes.Cut(data, []byte("\n"))
-	sum := sha256.Sum256(body)
-	if !ok || string(line) != recordHeader+hex.EncodeToString(sum[:]) {
-		return nil, errors.New("parsing resume record: damaged, or of another version")
-	}
 	r := new(record)
-	if err := json.Unmarshal(body, r); err != nil {
+	if err := unsealJSON(recordHeader, data, r); err != nil {
 		return nil, fmt.Errorf("parsing resume record: %w", err)
 	}
 	if r.InfoHash != m.Short().String() || len(r.Pieces) != len(newBitset(m.NumPieces)) ||

@@ -1,16 +1,13 @@
 package bt
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 )
 
@@ -41,23 +38,11 @@ func seedRecordPath(dir, kind, name string) string {
 	return filepath.Join(dir, hex.EncodeToString(sum[:16]))
 }
 
-func encodeSeedRecord(r *seedRecord) ([]byte, error) {
-	body, err := json.Marshal(r)
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(body)
-	return slices.Concat([]byte(seedHeader+hex.EncodeToString(sum[:])+"\n"), body), nil
-}
+func encodeSeedRecord(r *seedRecord) ([]byte, error) { return sealJSON(seedHeader, r) }
 
 func parseSeedRecord(data []byte) (*seedRecord, error) {
-	line, body, ok := bytes.Cut(data, []byte("\n"))
-	sum := sha256.Sum256(body)
-	if !ok || string(line) != seedHeader+hex.EncodeToString(sum[:]) {
-		return nil, errors.New("parsing record: damaged, or of another version")
-	}
 	r := new(seedRecord)
-	if err := json.Unmarshal(body, r); err != nil {
+	if err := unsealJSON(seedHeader, data, r); err != nil {
 		return nil, fmt.Errorf("parsing record: %w", err)
 	}
 	return r, nil
