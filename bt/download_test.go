@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"shoal/bt/bttest"
 	"testing"
 	"time"
 )
@@ -139,7 +140,7 @@ func TestDownloadFormats(t *testing.T) {
 					src = magnetOf(t, m, peer)
 				}
 				got := t.TempDir()
-				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), bttest.Patience)
 				defer cancel()
 				res, err := local(t).Download(ctx, src, DownloadOptions{Dir: got, Peers: []string{peer}})
 				if err != nil {
@@ -304,7 +305,7 @@ func TestDownloadUTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer leech.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), bttest.Patience)
 	defer cancel()
 	got := t.TempDir()
 	if _, err := leech.Download(ctx, sourceOf(t, m), DownloadOptions{Dir: got, Peers: s.Addrs()}); err != nil {

@@ -98,7 +98,7 @@ func against(t *testing.T, content *bttest.Content, from string, some []bttest.B
 	defer wg.Wait()
 	wg.Go(func() {
 		defer link.SetDown(false)
-		deadline := time.After(30 * time.Second)
+		deadline := time.After(bttest.Patience)
 		for _, p := range peers {
 			select {
 			case <-p.Struck():

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"shoal/bt/bttest"
 	"testing"
 	"time"
 )
@@ -25,9 +27,9 @@ func TestMagnetOfV2IsNotSlow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), kickAfter-time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), bttest.Patience)
 			defer cancel()
-			if _, err := local(t).Download(ctx, magnetOf(t, m, seedAt(t, m, dir)), DownloadOptions{Dir: got}); err != nil {
+			if _, err := unkicked(t).Download(ctx, magnetOf(t, m, seedAt(t, m, dir)), DownloadOptions{Dir: got}); err != nil {
 				t.Fatal(err)
 			}
 			sameTree(t, dir, got)
@@ -96,9 +98,9 @@ func TestTorrentWithoutLayers(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), kickAfter-time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), bttest.Patience)
 	defer cancel()
-	if _, err := local(t).Download(ctx, sourceOf(t, bare), DownloadOptions{Dir: got, Peers: []string{peer}}); err != nil {
+	if _, err := unkicked(t).Download(ctx, sourceOf(t, bare), DownloadOptions{Dir: got, Peers: []string{peer}}); err != nil {
 		t.Fatal(err)
 	}
 	sameTree(t, dir, got)
@@ -145,3 +147,31 @@ func TestNoPieces(t *testing.T) {
 		}
 	}
 }
+
+// unkicked is a local client that fails the test when a download stood still and was kicked.
+func unkicked(t *testing.T) *Client {
+	t.Helper()
+	c, err := NewClient(t.Context(), Config{Listen: "127.0.0.1", NoDHT: true, Logger: slog.New(kickSpy{slog.DiscardHandler, t})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+type kickSpy struct {
+	slog.Handler
+	t *testing.T
+}
+
+func (kickSpy) Enabled(context.Context, slog.Level) bool { return true }
+
+func (s kickSpy) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == kickMessage {
+		s.t.Error(r.Message)
+	}
+	return nil
+}
+
+func (s kickSpy) WithAttrs([]slog.Attr) slog.Handler { return s }
+func (s kickSpy) WithGroup(string) slog.Handler      { return s }

@@ -17,7 +17,7 @@ func leaves(t *testing.T, before goleak.Option) {
 	options := []goleak.Option{before} // The library's node answers to its last queries, or gives them up, some seconds after it was closed.
 
 	var err error
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(bttest.Patience); time.Now().Before(deadline); {
 		if err = goleak.Find(options...); err == nil {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shoal/bt"
+	"shoal/bt/bttest"
 )
 
 // A limit holds from the moment it is set, both ways.
@@ -108,7 +109,7 @@ func TestRealCloseEarly(t *testing.T) {
 	seeding := seeded(t, from, m, path, bt.SeedOptions{})
 	for _, arg := range []string{torrent, magnet(m, from.Addr().String())} {
 		c := session(t, bt.Config{})
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), bttest.Patience)
 		defer cancel()
 		started := make(chan struct{})
 		over := make(chan error, 1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"shoal/bt/bttest"
 	"testing"
 	"time"
 )
@@ -38,7 +39,7 @@ func TestStuckEnds(t *testing.T) {
 				if !errors.Is(err, errOver) {
 					t.Error(err)
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(bttest.Patience):
 				t.Fatal("it goes on")
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"shoal/bt/bttest"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -102,7 +103,7 @@ func TestReadErrorEndsDownload(t *testing.T) {
 		}
 		defer w.close()
 		w.want([]int{0, 1, 2})
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), bttest.Patience)
 		defer cancel()
 		wantCode(t, w.waitAll(ctx, func(time.Time) error { return nil }), IO)
 	}
@@ -122,7 +123,7 @@ func TestStorageErrorEndsDownload(t *testing.T) {
 		all[i] = i
 	}
 	w.want(all)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), bttest.Patience)
 	defer cancel()
 	wantCode(t, w.waitAll(ctx, func(time.Time) error { return nil }), NoSpace)
 }
@@ -132,7 +133,7 @@ func TestLimitsWhileRunning(t *testing.T) {
 	m, dir, peer := seedAlbum(t, FormatV1)
 	c, got := local(t), t.TempDir()
 	c.SetLimits(20_000, 0)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), bttest.Patience)
 	defer cancel()
 	slow := make(chan struct{})
 	go func() {

@@ -5,6 +5,8 @@ import "time"
 const (
 	kickAfter = 8 * time.Second // without a useful byte from connected peers
 	kickLimit = 2 * time.Minute // longest wait between two kicks
+
+	kickMessage = "no data from connected peers: asking afresh"
 )
 
 // watch keeps a download from standing still for good: after a peer rejects a request, the library sends it no new
@@ -31,7 +33,7 @@ func (w *swarm) watch() {
 			if now.Sub(since) < wait {
 				continue
 			}
-			w.c.log.Debug("no data from connected peers: asking afresh", "infohash", w.short(), "peers", s.peers)
+			w.c.log.Debug(kickMessage, "infohash", w.short(), "peers", s.peers)
 			w.kicks.Add(1)
 			w.kick()
 			since, wait = now, min(2*wait, kickLimit)

@@ -15,7 +15,7 @@ import (
 )
 
 // Patience is how long anything here may take before the test fails.
-const Patience = 40 * time.Second
+const Patience = 60 * time.Second
 
 // maxLines bounds what is remembered of a program's output.
 const maxLines = 10000
