@@ -1,7 +1,6 @@
 package index
 
 import (
-	"bytes"
 	"fmt"
 	"iter"
 	"slices"
@@ -13,7 +12,7 @@ import (
 // Blobs is where trees read and write nodes.
 type Blobs interface {
 	Get(id blob.ID) ([]byte, error) // an error that wraps ErrMissing when it is not here
-	Put(id blob.ID, b []byte) error // called at most once for each new node of a tree, children first
+	Put(id blob.ID, b []byte) error // only nodes of a result that were not in their place before, children first
 }
 
 // A Forest is the trees of one share in one epoch. A tree is given by the cap of its top directory, or the zero Cap when
@@ -96,7 +95,8 @@ func (f *Forest) names(c blob.Cap, level int, yield func(NameSet, error) bool) b
 	}
 	n, err := f.node(c)
 	if err != nil {
-		return yield(NameSet{}, err)
+		yield(NameSet{}, err)
+		return false
 	}
 	for i := range n.names {
 		if !yield(n.names[i], nil) {
@@ -107,7 +107,8 @@ func (f *Forest) names(c blob.Cap, level int, yield func(NameSet, error) bool) b
 		return true
 	}
 	if level == nibbles {
-		return yield(NameSet{}, errDeep)
+		yield(NameSet{}, errDeep)
+		return false
 	}
 	for _, kid := range n.kids {
 		if !f.names(kid, level+1, yield) {
@@ -178,7 +179,7 @@ type Place struct {
 }
 
 // Walk gives every place at under and below it, a directory before what is in it, the names of each in the order of
-// [Forest.Names]. It does not follow pins. When yield stops taking, it stops reading.
+// [Forest.Names]. It does not follow pins. An error is the last that it gives.
 func (f *Forest) Walk(tree blob.Cap, under string) iter.Seq2[Place, error] {
 	return func(yield func(Place, error) bool) {
 		s, err := f.Find(tree, under)
@@ -200,11 +201,13 @@ func (f *Forest) walk(at string, depth int, dir blob.Cap, yield func(Place, erro
 		return true
 	}
 	if depth >= MaxDepth {
-		return yield(Place{}, errPaths)
+		yield(Place{}, errPaths)
+		return false
 	}
 	for s, err := range f.Names(dir) {
 		if err != nil {
-			return yield(Place{}, err)
+			yield(Place{}, err)
+			return false
 		}
 		p := join(at, s.Name)
 		if !yield(Place{p, s}, nil) || !f.walk(p, depth+1, s.Below, yield) {
@@ -242,7 +245,7 @@ func ComparePaths(a, b string) int {
 		case b[i] == '/':
 			return 1
 		}
-		return bytes.Compare([]byte{a[i]}, []byte{b[i]})
+		return int(a[i]) - int(b[i])
 	}
 	return len(a) - len(b)
 }
