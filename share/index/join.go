@@ -40,13 +40,20 @@ func Join(ctx context.Context, f *Forest, self Self, kept []Kept, fresh func() W
 		}
 	}
 	// What proves an alarm is taken in first, and again if it was before.
-	for _, first := range []bool{true, false} {
-		for i := range kept {
-			if h := &kept[i]; h.Epoch == self.Epoch && proof[h.ID] == first && (first || !h.Merged) {
-				if err := j.head(h); err != nil {
-					return Joined{}, err
-				}
-			}
+	for _, h := range ofEpoch(kept, self.Epoch, func(h *Kept) bool { return proof[h.ID] }) {
+		if err := j.head(&h); err != nil {
+			return Joined{}, err
+		}
+	}
+	// A head that was merged and is not covered says what we forgot after an alarm.
+	for _, h := range Frontier(ofEpoch(kept, self.Epoch, func(h *Kept) bool { return !h.State.Ctx.Leq(j.State.Ctx) })) {
+		if err := j.head(&h); err != nil {
+			return Joined{}, err
+		}
+	}
+	for _, h := range ofEpoch(kept, self.Epoch, func(h *Kept) bool { return !h.Merged && !proof[h.ID] }) {
+		if err := j.head(&h); err != nil {
+			return Joined{}, err
 		}
 	}
 	if self.Writer != (Writer{}) && j.muted[self.Writer] {
@@ -55,6 +62,15 @@ func Join(ctx context.Context, f *Forest, self Self, kept []Kept, fresh func() W
 		}
 	}
 	return j.Joined, nil
+}
+
+func ofEpoch(kept []Kept, epoch uint16, is func(*Kept) bool) (some []Kept) {
+	for i := range kept {
+		if kept[i].Epoch == epoch && is(&kept[i]) {
+			some = append(some, kept[i])
+		}
+	}
+	return some
 }
 
 // A joiner is one Join.
@@ -74,6 +90,9 @@ func (j *joiner) mute(a Alarm) {
 
 // head merges one head, unless that breaks a limit.
 func (j *joiner) head(h *Kept) error {
+	if slices.Contains(j.Merged, h.ID) {
+		return nil
+	}
 	// The merges before may have made our state one that has seen what h has.
 	d := detector{ctx: j.ctx, f: j.f}
 	if !h.Merged {
