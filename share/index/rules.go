@@ -7,9 +7,6 @@ import (
 	"shoal/share/blob"
 )
 
-// MaxSize is the largest size of a file in bytes: 32000 pieces of 64 MiB (docs/shares.md §2.2).
-const MaxSize = 32000 << 26
-
 // Check reports whether e may stand in an index: nil, or an error that wraps [ErrInvalid], and [ErrLimit] when something
 // of it is too large (docs/shares.md §3.1).
 func (e *Entry) Check() error {
@@ -131,7 +128,7 @@ func (e *Entry) checkFields() error {
 		bad = "a value"
 	case len(e.Value) == 0 && (e.Type == Symlink || e.Type == Link):
 		bad = "no value"
-	case e.Size < 0 || e.Size > MaxSize || e.Size > 0 && !file && !inBlob:
+	case e.Size < 0 || e.Size > blob.MaxFile || e.Size > 0 && !file && !inBlob:
 		bad = "a size that cannot be"
 	case (e.Hash != [32]byte{}) != (e.Size > 0):
 		bad = "a hash, or none, against its size"
