@@ -23,8 +23,11 @@ type Self struct {
 	Epoch  uint16
 	Writer Writer // zero: it has no id now
 	State  State
-	// Made is the own journal: the event of a dot; false when it does not reach so far.
+	// Made is the own journal: the event of a dot; false when it does not reach so far. nil: there is none.
 	Made func(Dot) (JournalEvent, bool)
+	// Published reports whether a head of ours has counted Writer to exactly this, or may have: it is false only for what
+	// was certainly never published. nil: not known.
+	Published func(counter uint64) bool
 }
 
 // A Cause is why an alarm is raised: the letters of docs/shares.md §4.2.
@@ -32,7 +35,7 @@ type Cause byte
 
 // The causes of alarms.
 const (
-	KnowsMore    Cause = 'a' // a head knows more of our id than we do
+	KnowsMore    Cause = 'a' // a head knows more of our id than we do, or a count of it that we never published
 	Incomparable Cause = 'b' // neither of two heads of one id has seen the other
 	TwoRoots     Cause = 'c' // two states have seen the same and differ
 	NotMine      Cause = 'd' // a head or an entry has our id, and we did not make it
@@ -50,13 +53,19 @@ func (a Alarm) String() string {
 	return fmt.Sprintf("alarm (%c): writer ids used twice: %x, heads: %v", a.Cause, a.Writers, a.Heads)
 }
 
-// Detect finds the alarms that heads of our epoch raise which are not yet merged. It has to be asked before any merge,
-// and with every kept head of our own id that others could show.
+// Detect finds the alarms that heads of our epoch raise, most of them by heads which are not yet merged. It has to be
+// asked before any merge, and with every kept head of our own id that others could show.
 func Detect(ctx context.Context, f *Forest, self Self, kept []Kept) ([]Alarm, error) {
 	d := detector{ctx: ctx, f: f, self: self}
 	for i := range kept {
 		h := &kept[i]
-		if h.Merged || h.Epoch != self.Epoch {
+		if h.Epoch != self.Epoch {
+			continue
+		}
+		if h.Merged {
+			if err := d.behind(h); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if err := d.head(h); err != nil {
@@ -92,7 +101,9 @@ func (d *detector) head(h *Kept) error {
 	me := d.self.Writer
 	if me != (Writer{}) {
 		own := []Writer{me}
-		if h.State.Ctx[me] > d.self.State.Ctx[me] {
+		// A count comes into the context of others by our heads alone.
+		n := h.State.Ctx[me]
+		if n > d.self.State.Ctx[me] || n > 0 && d.self.Published != nil && !d.self.Published(n) {
 			d.raise(KnowsMore, own, h.ID)
 		}
 		if h.Writer == me && !h.Mine {
@@ -112,6 +123,21 @@ func (d *detector) pair(h, o *Kept) error {
 		d.raise(Incomparable, []Writer{h.Writer}, h.ID, o.ID)
 	}
 	return d.roots(h.State, o.State, h.ID, o.ID)
+}
+
+// behind looks at a head that is merged: if we have seen no more than it has, we must not lack anything of it. We may
+// when entries of a fork went under in a merge that nobody could see to be one.
+func (d *detector) behind(h *Kept) (err error) {
+	own := d.self.State
+	if h.State.Root == own.Root || !h.State.Ctx.Equal(own.Ctx) {
+		return nil
+	}
+	lacks := false
+	err = d.eachDifference(own, h.State, func(_ JournalEvent, _ *Entry, after bool) { lacks = lacks || after })
+	if err != nil || !lacks {
+		return err
+	}
+	return d.roots(h.State, own, h.ID)
 }
 
 // roots looks for two states that have seen the same and differ: the writers of all entries that do are in question.

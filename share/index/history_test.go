@@ -2,10 +2,12 @@ package index
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -79,21 +81,21 @@ func (r *replica) clone() *replica {
 type world struct {
 	chooser
 	algebra
-	ctx       context.Context
-	f         *Forest
-	replicas  []*replica
-	acts      []act
-	heads     []*head // of all times
-	states    []State // of all times
-	backups   []*replica
-	writers   uint64
-	alarms    int
-	moreForks int
-	log       []string
+	ctx      context.Context
+	f        *Forest
+	replicas []*replica
+	acts     []act
+	heads    []*head // of all times
+	states   []State // of all times
+	backups  []*replica
+	writers  uint64
+	alarms   int
+	names    []string // of which users make paths
+	log      []string
 }
 
 func newWorld(ctx context.Context, c chooser, a algebra) *world {
-	w := &world{chooser: c, algebra: a, ctx: ctx, f: NewForest(testConv, newMemory())}
+	w := &world{names: []string{"a", "b", "c.txt"}, chooser: c, algebra: a, ctx: ctx, f: NewForest(testConv, newMemory())}
 	for i := range 4 + w.below(3, "replicas") {
 		r := &replica{name: string(rune('A' + i))}
 		w.reset(r)
@@ -196,6 +198,13 @@ func (w *world) take(r *replica, heads ...*head) (Joined, error) {
 	self := Self{Writer: r.writer, State: r.state, Made: func(d Dot) (JournalEvent, bool) {
 		j, ok := r.journal[d]
 		return j, ok
+	}, Published: func(n uint64) bool {
+		for id := range r.mine {
+			if r.heads[id].State.Ctx[r.writer] == n {
+				return true
+			}
+		}
+		return false
 	}}
 	j, err := w.join(w.ctx, w.f, self, kept, w.fresh)
 	if err != nil {
@@ -281,13 +290,26 @@ func (w *world) agree(r *replica) error {
 	return nil
 }
 
-// batches runs a property in 20 parts, each with as many histories as -rapid.checks says: 2,000 if it says nothing.
-func batches(t *testing.T, property func(*rapid.T)) {
-	n := 20
+// parts is how many times a property is checked with as many histories as -rapid.checks says.
+func parts() int {
 	if testing.Short() {
-		n = 1
+		return 1
 	}
-	for i := range n {
+	return 20
+}
+
+// checks is what -rapid.checks says: 100 if it says nothing, so that there are 2,000 histories.
+func checks() int {
+	n, err := strconv.Atoi(flag.Lookup("rapid.checks").Value.String())
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// batches checks a property in parts.
+func batches(t *testing.T, property func(*rapid.T)) {
+	for i := range parts() {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, property)

@@ -39,7 +39,7 @@ func (w *world) user(r *replica) (*user, error) {
 func (u *user) path() string {
 	names := make([]string, 1+u.below(3, "depth"))
 	for i := range names {
-		names[i] = []string{"a", "b", "c.txt"}[u.below(3, "name")]
+		names[i] = u.names[u.below(3, "name")]
 	}
 	return strings.Join(names, "/")
 }
