@@ -27,7 +27,7 @@ type Joined struct {
 //
 // All of what it returns belongs in one transaction.
 func Join(ctx context.Context, f *Forest, self Self, kept []Kept, fresh func() Writer) (Joined, error) {
-	j := joiner{ctx: ctx, f: f, muted: map[Writer]bool{}, Joined: Joined{State: self.State, Writer: self.Writer}}
+	j := joiner{ctx: ctx, f: f, muted: map[Writer]bool{}, tried: map[blob.ID]bool{}, Joined: Joined{State: self.State, Writer: self.Writer}}
 	alarms, err := Detect(ctx, f, self, kept)
 	if err != nil {
 		return Joined{}, err
@@ -39,21 +39,19 @@ func Join(ctx context.Context, f *Forest, self Self, kept []Kept, fresh func() W
 			proof[id] = true
 		}
 	}
-	// What proves an alarm is taken in first, and again if it was before.
-	for _, h := range ofEpoch(kept, self.Epoch, func(h *Kept) bool { return proof[h.ID] }) {
-		if err := j.head(&h); err != nil {
-			return Joined{}, err
-		}
-	}
-	// A head that was merged and is not covered says what we forgot after an alarm.
-	for _, h := range Frontier(ofEpoch(kept, self.Epoch, func(h *Kept) bool { return !h.State.Ctx.Leq(j.State.Ctx) })) {
-		if err := j.head(&h); err != nil {
-			return Joined{}, err
-		}
-	}
-	for _, h := range ofEpoch(kept, self.Epoch, func(h *Kept) bool { return !h.Merged && !proof[h.ID] }) {
-		if err := j.head(&h); err != nil {
-			return Joined{}, err
+	// What proves an alarm comes first, and again if it was merged before. Then what is not covered: the merged among
+	// these say what we forgot after an alarm.
+	for _, some := range []func() []Kept{
+		func() []Kept { return among(kept, self.Epoch, func(h *Kept) bool { return proof[h.ID] }) },
+		func() []Kept {
+			return Frontier(among(kept, self.Epoch, func(h *Kept) bool { return !h.State.Ctx.Leq(j.State.Ctx) }))
+		},
+		func() []Kept { return among(kept, self.Epoch, func(h *Kept) bool { return !h.Merged }) },
+	} {
+		for _, h := range some() {
+			if err := j.head(&h); err != nil {
+				return Joined{}, err
+			}
 		}
 	}
 	if self.Writer != (Writer{}) && j.muted[self.Writer] {
@@ -64,7 +62,8 @@ func Join(ctx context.Context, f *Forest, self Self, kept []Kept, fresh func() W
 	return j.Joined, nil
 }
 
-func ofEpoch(kept []Kept, epoch uint16, is func(*Kept) bool) (some []Kept) {
+// among are the heads of an epoch that are so.
+func among(kept []Kept, epoch uint16, is func(*Kept) bool) (some []Kept) {
 	for i := range kept {
 		if kept[i].Epoch == epoch && is(&kept[i]) {
 			some = append(some, kept[i])
@@ -78,6 +77,7 @@ type joiner struct {
 	ctx   context.Context // of the one call that this value lives in
 	f     *Forest
 	muted map[Writer]bool
+	tried map[blob.ID]bool
 	Joined
 }
 
@@ -90,9 +90,10 @@ func (j *joiner) mute(a Alarm) {
 
 // head merges one head, unless that breaks a limit.
 func (j *joiner) head(h *Kept) error {
-	if slices.Contains(j.Merged, h.ID) {
+	if j.tried[h.ID] {
 		return nil
 	}
+	j.tried[h.ID] = true
 	// The merges before may have made our state one that has seen what h has.
 	d := detector{ctx: j.ctx, f: j.f}
 	if !h.Merged {
