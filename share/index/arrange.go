@@ -47,7 +47,8 @@ func arrange(ops []Op, disk Disk, left []string) (done, blocked []Op) {
 	a.collate(ops)
 	a.admit()
 	a.match()
-	return a.sequence(), a.blocked
+	done = a.sequence()
+	return done, a.blocked
 }
 
 // parent is the directory that a path is in, "" for the top.

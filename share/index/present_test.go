@@ -34,7 +34,7 @@ func TestPresent(t *testing.T) {
 	dir := func(w byte, mode uint32) Entry {
 		return Entry{Name: "n.txt", Type: Dir, Dot: dotOf(w, 1), Mode: mode, HasMode: true}
 	}
-	// printf "\\001\\001\\002\\003\\004\\005\\006\\007\\0\\0\\0\\0\\0\\0\\0\\001" | sha256sum, and so on.
+	// printf "\001\001\002\003\004\005\006\007\0\0\0\0\0\0\0\001" | sha256sum, and so on.
 	const one, oneLonger, two, four = "e9f8982f", "e9f8982f4484aa42", "a8984bac", "ab3dc374"
 	for _, c := range []struct {
 		name    string

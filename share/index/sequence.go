@@ -45,6 +45,14 @@ func (a *arranger) sequence() []Op {
 			return ops
 		}
 		t := circle(tasks[first])
+		if t == nil { // operations that Plan does not give
+			for _, t := range tasks[first:] {
+				if !t.done {
+					a.blocked = append(a.blocked, t.op)
+				}
+			}
+			return ops
+		}
 		slots++
 		ops = append(ops, Op{Kind: Park, Path: t.op.From, Slot: slots, Base: t.op.Source})
 		t.op.From, t.op.Slot = "", slots
@@ -65,12 +73,15 @@ func circle(t *task) *task {
 					return d.task
 				}
 			}
-			panic("index: a circle without a rename")
+			return nil
 		}
 		seen[t] = len(way)
-		d := t.deps[slices.IndexFunc(t.deps, func(d dep) bool { return !d.task.done && !(d.free && d.task.op.Slot != 0) })]
-		way = append(way, d)
-		t = d.task
+		i := slices.IndexFunc(t.deps, func(d dep) bool { return !d.task.done && !(d.free && d.task.op.Slot != 0) })
+		if i < 0 {
+			return nil
+		}
+		way = append(way, t.deps[i])
+		t = t.deps[i].task
 	}
 }
 
