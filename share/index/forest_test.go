@@ -29,7 +29,7 @@ func randomChange(rnd *rand.Rand, all map[string][]Entry, counter *uint64) map[s
 		}
 		batch[path] = set
 	}
-	switch n := 1 << rnd.IntN(10); rnd.IntN(5) {
+	switch n := 1 << rnd.IntN(9); rnd.IntN(5) {
 	case 4: // siblings that fill a leaf, or more than that
 		path := fmt.Sprintf("%ss%d", dir, rnd.IntN(2))
 		n := []int{Leaf - 1, Leaf, Leaf + 1, MaxSiblings}[rnd.IntN(4)]
@@ -103,7 +103,7 @@ func TestTreeIsFunctionOfSet(t *testing.T) {
 		all := make(map[string][]Entry)
 		var tree blob.Cap
 		var counter uint64
-		for range rapid.IntRange(1, 8).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 5).Draw(rt, "steps") {
 			before, old := maps.Clone(all), tree
 			batch := randomChange(rnd, all, &counter)
 			var err error

@@ -22,6 +22,8 @@ type memory struct {
 	all  map[blob.ID][]byte
 	puts int
 	gets int
+
+	onPut func([]byte)
 }
 
 func newMemory() *memory { return &memory{all: make(map[blob.ID][]byte)} }
@@ -37,6 +39,9 @@ func (m *memory) Get(id blob.ID) ([]byte, error) {
 
 func (m *memory) Put(id blob.ID, b []byte) error {
 	m.puts++
+	if m.onPut != nil {
+		m.onPut(b)
+	}
 	m.all[id] = b
 	return nil
 }

@@ -1,5 +1,23 @@
 // Package index is the state of a share: entries with dots below natural paths, kept in encrypted trees, merged without
 // clocks, shown on disk, planned (docs/shares.md §3, §4, §6). It touches neither disk nor network.
+//
+// An [Entry] is a dot and what it says. A [Forest] keeps sets of entries as trees of encrypted nodes: a directory is one
+// leaf, or a leaf for each shard of the hashes of its names, so the tree is a function of the set alone, and equal
+// subtrees have equal caps. [Forest.Apply] changes a tree, [Forest.Diff] compares two, [Forest.Check] and
+// [Forest.CheckNode] refuse what a stranger made otherwise. [Reach] and [Missing] walk by headers, without keys. A
+// [Head] is a signed state.
+//
+// What the section leaves open is decided so:
+//   - The limit of an entry's encoding is that without r, which depends on where the entry stands.
+//   - t is there in every f and s, s in every f and in an m with a cap, p only where a mode is known; f, k, o, r and v
+//     are absent rather than empty. An f has one cap, to data or a recipe as its size says; p and t one, to a node; an m
+//     has one to data if its value is longer than 2 KiB, else none; d, s and l none. o is in order.
+//   - Of a type that is unknown, only n, y, w, c, o, r and k are understood; all other keys, known ones too, are kept.
+//   - The limit of siblings does not count the tree record. An m stands in the meta tree and nowhere else; f, d, s, l and
+//     p do not stand there.
+//   - Nodes have the key that c_e gives them; but for those below a pin, and below the root of an export, which are
+//     sealed under another secret. Names in a pin count for the depth of the path that the pin is at.
+//   - Counters in ctx are at least 1. Unknown keys of a head are passed over, those of a root are refused.
 package index
 
 import "shoal/share/blob"

@@ -25,12 +25,13 @@ func CheckName(n string) error {
 		return invalid("the name %q", n)
 	case strings.IndexByte(n, '/') >= 0 || strings.IndexByte(n, 0) >= 0:
 		return invalid("a slash or NUL in the name %q", n)
-	case !isASCII(n) && !utf8.ValidString(n):
+	case isReserved(n):
+		return invalid("the name %q is kept for shoal", n)
+	case isASCII(n):
+	case !utf8.ValidString(n):
 		return invalid("the name %q is not UTF-8", n)
 	case !norm.NFC.IsNormalString(n):
 		return invalid("the name %q is not in NFC", n)
-	case isReserved(n):
-		return invalid("the name %q is kept for shoal", n)
 	}
 	return nil
 }
