@@ -79,6 +79,9 @@ func (c *committer) add(d Dot, ev Event) (JournalEvent, error) {
 	if ev.Add == nil {
 		return JournalEvent{d, ev}, nil
 	}
+	if (ev.Add.Type == Meta) != ev.Meta {
+		return JournalEvent{}, invalid("an entry of type %c in the wrong tree", ev.Add.Type)
+	}
 	s, err := c.at(ev.Meta, ev.AddAt)
 	if err != nil {
 		return JournalEvent{}, err

@@ -181,7 +181,8 @@ func cut(s string, n int) string {
 }
 
 // Touches are the natural paths whose presentation may change when entries of one do: itself, the directories that it is
-// in, which it keeps alive, and the path whose conflict copy has its name.
+// in, which it keeps alive, and the path whose conflict copy has its name. On a disk that does not tell cases apart it may
+// be any of the directory and all below it: plan these whole.
 func Touches(natural string) []string {
 	paths := []string{natural}
 	for d := parent(natural); d != ""; d = parent(d) {
