@@ -103,6 +103,7 @@ type Event struct {
 	Remove   []Dot
 	AddAt    string
 	Add      *Entry // nil: only removes
+	Meta     bool   // in the meta tree
 }
 
 // An Ident is by what a file on disk is recognised.
@@ -113,7 +114,8 @@ type Ident struct {
 	Mode         uint32 // permission bits
 }
 
-// A Base is what was last put on, or seen on, disk under a path: B of §6.1.
+// A Base is what was last put on, or seen on, disk under a path: B of §6.1. A row of a file or symbolic link without
+// Dots is what a scan found and no event says yet: nothing is done to it, unless the index shows the same there.
 type Base struct {
 	Path    string // on disk, as shown
 	Natural string // of its entries in the index; differs from Path for conflict copies
@@ -127,6 +129,7 @@ type Base struct {
 	Caps    []blob.Cap
 	Value   []byte // symlink target
 	Present bool   // it is on disk; else it is unwanted, or not yet fetched
+	Local   bool   // a read-only node's user edited it (Present) or deleted it: what else the row says is not so on disk
 	Ident   Ident  // when present
 	XDev    bool   // a directory that crosses to another device
 }
