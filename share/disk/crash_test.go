@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -27,11 +28,21 @@ func TestApplyKilled(t *testing.T) {
 				opts := memfs.Options{NoExchange: rapid.IntRange(0, 3).Draw(t, "no exchange") == 0}
 				build := drawWorld(t, opts)
 				seed := rapid.Uint64().Draw(t, "seed")
-				for at := 1; killAt(t, build(), at, rand.New(rand.NewPCG(seed, uint64(at))), cut); at++ {
+				at, every := steps(t)
+				for ; killAt(t, build(), at, rand.New(rand.NewPCG(seed, uint64(at))), cut); at += every {
 				}
 			})
 		})
 	}
+}
+
+// steps says at which operations something is to happen: all of them by make crash, else some, others each time.
+func steps(t *rapid.T) (first, every int) {
+	if os.Getenv("SHOAL_TEST_EVERY_STEP") != "" {
+		return 1, 1
+	}
+	every = rapid.SampledFrom([]int{7, 11, 13, 17, 19}).Draw(t, "every")
+	return rapid.IntRange(1, every).Draw(t, "first"), every
 }
 
 // killAt kills at one operation; false when there is no such.
@@ -176,7 +187,8 @@ func TestApplyMeetsUser(t *testing.T) {
 				build := drawWorld(t, memfs.Options{NoExchange: rapid.IntRange(0, 3).Draw(t, "no exchange") == 0})
 				seed := rapid.Uint64().Draw(t, "seed")
 				name := rapid.SampledFrom(somePaths).Draw(t, "path")
-				for at := 1; meetAt(t, build(), u, name, at, rand.New(rand.NewPCG(seed, uint64(at)))); at++ {
+				at, every := steps(t)
+				for ; meetAt(t, build(), u, name, at, rand.New(rand.NewPCG(seed, uint64(at)))); at += every {
 				}
 			})
 		})
@@ -224,7 +236,8 @@ func TestApplyLateWriter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		build := drawWorld(t, memfs.Options{NoExchange: rapid.IntRange(0, 3).Draw(t, "no exchange") == 0})
 		name := rapid.SampledFrom(somePaths).Draw(t, "path")
-		for at, met := 1, true; met; at++ {
+		at, every := steps(t)
+		for met := true; met; at += every {
 			w := build()
 			f, err := w.fs.Write(name)
 			if err != nil {
