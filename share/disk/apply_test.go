@@ -161,6 +161,41 @@ func TestApplyToReplacedFile(t *testing.T) {
 	}
 }
 
+// TestApplyStale: what was edited after it was last seen is not touched, whatever is to become of it.
+func TestApplyStale(t *testing.T) {
+	t.Parallel()
+	for _, exchange := range []bool{true, false} {
+		w := newWorld(memfs.Options{NoExchange: !exchange})
+		for _, name := range []string{"a", "b"} {
+			w.write(t, name, w.content())
+		}
+		a, b := w.seen(t, "a"), w.seen(t, "b")
+		to := *a
+		to.Path = "b"
+		elsewhere := *a
+		elsewhere.Path = "c"
+		check(t, w.fs.Chmod("a", 0o640)) // a mode counts, too: nothing but ctime tells of a content that was mapped
+		before := lstat(t, w.fs, "a").Ident
+		for _, op := range []disk.Op{
+			w.put(t, "a", w.content(), a),
+			{Do: disk.PutSymlink, Path: "a", Old: a, New: &index.Base{Path: "a", Type: index.Symlink, Value: []byte("b")}},
+			{Do: disk.Delete, Path: "a", Old: a},
+			{Do: disk.SetMeta, Path: "a", Old: a, New: &index.Base{Type: index.File, Mode: 0o400, HasMode: true}},
+			{Do: disk.Rename, From: "a", Path: "b", Old: a, Over: b, New: &to},
+			{Do: disk.Rename, From: "a", Path: "c", Old: a, New: &elsewhere},
+			{Do: disk.Rename, From: "b", Path: "a", Old: b, Over: a, New: a},
+		} {
+			wantResult(t, one(t, w.applier(), op), disk.Stale)
+		}
+		if got := lstat(t, w.fs, "a").Ident; got != before || string(w.data(t, "b")) != "content 2" {
+			t.Errorf("a is %+v, was %+v", got, before)
+		}
+		if len(w.log.shelf) > 0 {
+			t.Errorf("archived: %+v", w.log.shelf)
+		}
+	}
+}
+
 func TestApplyRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(memfs.Options{})

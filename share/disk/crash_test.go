@@ -28,7 +28,7 @@ func TestApplyKilled(t *testing.T) {
 		t.Run(fmt.Sprintf("power cut %v", cut), func(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(t *rapid.T) {
-				opts := memfs.Options{NoExchange: rapid.IntRange(0, 3).Draw(t, "no exchange") == 0}
+				opts := memfs.Options{NoExchange: rapid.Bool().Draw(t, "no exchange")}
 				build := drawWorld(t, opts)
 				seed := rapid.Uint64().Draw(t, "seed")
 				at, every := steps(t)
