@@ -6,7 +6,9 @@ import "shoal/share/blob"
 
 // Format constants (docs/shares.md §3).
 const (
-	MaxEntry    = 3 << 10 // bytes of an entry's encoding
+	MaxEntry    = 3 << 10 // bytes of an entry's encoding, without its references
+	MaxName     = 255     // bytes of a name
+	MaxCaps     = 16      // of an entry
 	Leaf        = 128     // entries of a leaf node; more are split
 	MaxSiblings = 256     // entries of one name in a directory
 	MaxDepth    = 128     // names of a path
