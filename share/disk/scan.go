@@ -22,6 +22,7 @@ const (
 	maxTarget   = index.MaxValue // bytes of a symbolic link's target
 	maxProblems = 1000           // that a report lists; more are counted
 	flushAt     = 1000           // findings that wait for one look at the marker
+	smudged     = -1             // ctime of a file that must be hashed again
 )
 
 // What is wrong with a path that is reported and not shared.
@@ -167,7 +168,7 @@ func (s *Scanner) SecondLook(ctx context.Context, emit func(Finding) error) (Rep
 	what := Paths{}
 	for p, a := range s.missing {
 		if !a.due.After(now) {
-			what[p] = LookSelf
+			what[p] = LookDeep
 		}
 	}
 	if len(what) == 0 {
@@ -196,13 +197,17 @@ func Racy(id index.Ident, read time.Time) bool {
 
 // Row is the row of B for what was found, without its dots and caps. For a file, id and hash are what HashFile and its
 // callback gave when it began at read, or of a finding without Hash f.Info.Ident and the hash of From or Base. A racy
-// identity is stored without ctime, such that the next look hashes the file, whatever happens in between.
+// identity is stored with a ctime that no file has, such that the next look hashes the file, whatever happens in between.
 func (f *Finding) Row(id index.Ident, hash [32]byte, read time.Time) index.Base {
 	row := index.Base{
 		Path: f.Path, Natural: f.Path, Type: f.Type, Present: true, Ident: id, XDev: f.XDev,
 		MTime: id.MTime, Mode: id.Mode, HasMode: f.Type != index.Symlink,
 	}
-	if b := f.Base; b != nil && b.Present && b.Type == f.Type {
+	b := f.Base
+	if f.Kind == Renamed {
+		b = f.From
+	}
+	if b != nil && b.Present && b.Type == f.Type {
 		if b.Ident.MTime == id.MTime { // a disk may keep less of it than the index says
 			row.MTime = b.MTime
 		}
@@ -214,7 +219,7 @@ func (f *Finding) Row(id index.Ident, hash [32]byte, read time.Time) index.Base 
 	case index.File:
 		row.Size, row.Hash = id.Size, hash
 		if f.Hash && Racy(id, read) {
-			row.Ident.CTime = 0
+			row.Ident.CTime = smudged
 		}
 	case index.Symlink:
 		row.Value = []byte(f.Target)
