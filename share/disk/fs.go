@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"strings"
 
 	"shoal/share/index"
 )
@@ -24,10 +25,11 @@ var (
 	ErrCrossing   = errors.New("the two names are on different devices")
 )
 
-// An FS is a share's folder. Paths are relative to it, with "/", never through a symbolic link, never outside. Its methods
-// may be called concurrently. Errors wrap those of io/fs and syscall (ENOSPC, EIO, EROFS, EMFILE).
+// An FS is a share's folder. Paths are relative to it, with "/", never through a symbolic link, never outside; "." is the
+// folder itself. They may be no UTF-8. Its methods may be called concurrently. Errors wrap those of io/fs and syscall
+// (ENOSPC, EIO, EROFS, EMFILE); a path that could lead outside is fs.ErrInvalid, or ELOOP where a link is in the way.
 type FS interface {
-	// Lstat is what is at path. kind is its file type; ident its identity.
+	// Lstat is what is at path.
 	Lstat(path string) (Info, error)
 	// ReadDir lists a directory whole, or fails; in no order.
 	ReadDir(path string) ([]string, error)
@@ -42,20 +44,23 @@ type FS interface {
 	Remove(path string) error
 	Symlink(target, path string) error
 	Readlink(path string) (string, error)
-	// RenameNew renames where nothing may be at to: fs.ErrExist otherwise. Exchange swaps two names, or ErrNoExchange.
+	// RenameNew renames where nothing may be at to: fs.ErrExist otherwise. Exchange swaps two names, of whatever types, or
+	// ErrNoExchange. Both are ErrCrossing between devices.
 	RenameNew(from, to string) error
 	Exchange(a, b string) error
 	// Rename replaces what is at to. Only for names below Dir.
 	Rename(from, to string) error
+	// Chmod sets the permission bits, and no others, of a file or directory; of a symbolic link it is an error.
 	Chmod(path string, mode fs.FileMode) error
-	// Chtimes sets the modification time of a file or symbolic link, ns since 1970.
+	// Chtimes sets the modification time of a file, directory or symbolic link, ns since 1970.
 	Chtimes(path string, mtime int64) error
-	// SyncDir makes the names of a directory durable, SyncAll everything that was written.
+	// SyncDir makes the names of a directory durable; SyncAll everything that was written to the device of a directory, or
+	// errors.ErrUnsupported.
 	SyncDir(path string) error
-	SyncAll() error
-	// Free is how many bytes a process may still write.
-	Free() (int64, error)
-	// FoldsCase reports whether names that differ only by case are one here.
+	SyncAll(path string) error
+	// Free is how many bytes a process may still write to the device of a directory.
+	Free(path string) (int64, error)
+	// FoldsCase reports whether names that differ only by case are one here, as far as can be told: Dir must exist.
 	FoldsCase() bool
 	Close() error
 }
@@ -75,4 +80,17 @@ type Info struct {
 	Type  fs.FileMode // type bits only
 	Ident index.Ident
 	Links uint64
+}
+
+// ValidPath reports whether path is one that an FS takes: "." or names joined by "/".
+func ValidPath(path string) bool {
+	if path == "." {
+		return true
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		if name == "" || name == "." || name == ".." || strings.ContainsRune(name, 0) {
+			return false
+		}
+	}
+	return true
 }
