@@ -19,6 +19,7 @@ func (r *realFS) openDir(name string) (dirReader, error) {
 type fdDir struct {
 	f  *os.File
 	fd int
+	st unix.Stat_t // of the last call: one less to allocate for each
 }
 
 func (d *fdDir) names() ([]string, error) { return d.f.Readdirnames(-1) }
@@ -33,9 +34,8 @@ func (d *fdDir) info() (Info, error) {
 }
 
 func (d *fdDir) lstat(name string) (Info, error) {
-	var st unix.Stat_t
-	if err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unix.Fstatat(d.fd, name, &d.st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return Info{}, &fs.PathError{Op: "lstat", Path: d.f.Name() + "/" + name, Err: err}
 	}
-	return infoOf(&st), nil
+	return infoOf(&d.st), nil
 }

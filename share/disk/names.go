@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"path"
 	"strings"
 	"unicode/utf8"
 
@@ -42,8 +41,7 @@ func onFS(p string) string {
 
 // parent is the directory of p, "" for the top.
 func parent(p string) string {
-	dir, _ := path.Split(p)
-	return strings.TrimSuffix(dir, "/")
+	return p[:max(0, strings.LastIndexByte(p, '/'))]
 }
 
 // Resolve is how the disk spells the path p of a share: a name that is on disk in another Unicode form than NFC stays so.

@@ -19,23 +19,36 @@ func (w *walk) one(p *place, twins []entry, row *index.Base) (*place, error) {
 	if notExist(err) {
 		return nil, w.absent(p, row)
 	}
-	disk := join(p.disk, e.disk)
+	f := p.finding(e, info, row)
 	if err != nil {
-		w.problem(disk, err)
+		w.problem(f.Disk, err)
 		return nil, nil
 	}
-	f := Finding{Path: join(p.path, e.name), Disk: disk, Info: info}
 	if w.hides(p.rules, f.Path, info.Type == fs.ModeDir) {
 		return nil, nil
 	}
 	if p.depth == index.MaxDepth {
-		w.problem(disk, ErrTooDeep)
+		w.problem(f.Disk, ErrTooDeep)
 		return nil, nil
 	}
 	if row != nil && row.Present && row.Type == index.Dir && info.Type != fs.ModeDir {
 		return nil, w.replacedDir(p, f, row, e.name)
 	}
 	return w.compare(p, f, row, e.name)
+}
+
+// finding is the beginning of one. Most files have not changed, and need no new strings.
+func (p *place) finding(e entry, info Info, row *index.Base) Finding {
+	f := Finding{Info: info}
+	if row != nil {
+		f.Path = row.Path
+	} else {
+		f.Path = join(p.path, e.name)
+	}
+	if f.Disk = f.Path; e.disk != e.name || p.disk != p.path {
+		f.Disk = join(p.disk, e.disk)
+	}
+	return f
 }
 
 // compare compares what is there with its row, which may be missing.

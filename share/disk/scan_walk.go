@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -210,8 +209,8 @@ func (w *walk) join(p *place, entries []entry, one func([]entry, *index.Base) er
 		if err != nil {
 			return fmt.Errorf("reading what is known of %q: %w", p.path, err)
 		}
-		name := path.Base(row.Path)
-		if row.Path != join(p.path, name) || last >= name {
+		name := row.Path[strings.LastIndexByte(row.Path, '/')+1:]
+		if parent(row.Path) != p.path || last >= name {
 			return fmt.Errorf("reading what is known of %q: %q is out of order", p.path, row.Path)
 		}
 		last = name
