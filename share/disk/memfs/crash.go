@@ -204,12 +204,13 @@ func (t *tree) tear(rnd *rand.Rand, luck int) {
 		if luck == 0 || luck == 4 {
 			fate = luck
 		}
-		switch fate {
-		case 0, 1:
+		switch {
+		case n.shared: // the data is on the platter, only mode or times are not
+		case fate <= 1:
 			now.data = kept.data
-		case 2:
+		case fate == 2:
 			now.data = now.data[:rnd.IntN(len(now.data)+1)]
-		case 3:
+		case fate == 3:
 			now.data = make([]byte, len(now.data))
 		}
 		if fate != 4 && rnd.IntN(2) == 0 {
