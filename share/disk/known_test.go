@@ -318,3 +318,11 @@ func want(t tester, found []disk.Finding, lines ...string) {
 		t.Fatalf("found %q\nwant  %q", got, lines)
 	}
 }
+
+// hashOf is the hash that rows have of a content.
+func hashOf(data []byte) [32]byte {
+	if len(data) == 0 {
+		return [32]byte{}
+	}
+	return sha256.Sum256(data)
+}

@@ -13,7 +13,7 @@ func (r *realFS) openDir(name string) (dirReader, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
 	}
-	return &fdDir{os.NewFile(uintptr(fd), name), fd}, nil
+	return &fdDir{f: os.NewFile(uintptr(fd), name), fd: fd}, nil
 }
 
 type fdDir struct {

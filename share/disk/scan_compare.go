@@ -151,7 +151,7 @@ func (w *walk) file(p *place, f Finding, row *index.Base, hash bool) error {
 		if row != nil && row.Present {
 			f.Kind = Retyped
 		}
-		return p.whenRead(func() error { return w.recognise(f) })
+		return w.recogniseLater(p, f)
 	}
 	was := row.Ident
 	switch {
@@ -169,7 +169,7 @@ func (w *walk) file(p *place, f Finding, row *index.Base, hash bool) error {
 	}
 	f.Base = keep(row)
 	if id.Inode != was.Inode {
-		return p.whenRead(func() error { return w.recognise(f) })
+		return w.recogniseLater(p, f)
 	}
 	w.add(f)
 	return nil
@@ -209,13 +209,13 @@ func unchanged(a, b index.Ident) bool {
 	return a.Size == b.Size && a.MTime == b.MTime && a.CTime == b.CTime && a.Inode == b.Inode
 }
 
-// whenRead calls f when no iteration over B is open: at once, or later.
-func (p *place) whenRead(f func() error) error {
-	if p.reading {
-		p.later = append(p.later, f)
-		return nil
+// recogniseLater is recognise when no iteration over B is open: at once, or later.
+func (w *walk) recogniseLater(p *place, f Finding) error {
+	if !p.reading {
+		return w.recognise(f)
 	}
-	return f()
+	p.later = append(p.later, func() error { return w.recognise(f) })
+	return nil
 }
 
 // newDeep is what is wanted of a new directory.

@@ -22,7 +22,7 @@ func TestScanProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		x := newBench(t, memfs.Options{})
-		u := &user{bench: x, r: r, there: map[string]time.Time{}}
+		u := &tinkerer{bench: x, r: r, there: map[string]time.Time{}}
 		x.t = r
 		before := stamps(x)
 		for range rapid.IntRange(1, 40).Draw(r, "steps") {
@@ -56,14 +56,14 @@ func TestScanProperty(t *testing.T) {
 	})
 }
 
-// A user does random things in a small tree.
-type user struct {
+// A tinkerer does random things in a small tree.
+type tinkerer struct {
 	*bench
 	r     *rapid.T
 	there map[string]time.Time // when each path was last on disk
 }
 
-func (u *user) path() string {
+func (u *tinkerer) path() string {
 	names := []string{"a", "b", "é", "e\u0301"}
 	p := rapid.SampledFrom(names).Draw(u.r, "name")
 	for range rapid.IntRange(0, 2).Draw(u.r, "depth") {
@@ -72,7 +72,7 @@ func (u *user) path() string {
 	return p
 }
 
-func (u *user) act() {
+func (u *tinkerer) act() {
 	disk, p := u.fs.User(), u.path()
 	// Errors are part of the play: most paths are not there.
 	switch rapid.IntRange(0, 9).Draw(u.r, "do") {
@@ -99,7 +99,7 @@ func (u *user) act() {
 	}
 }
 
-func (u *user) removeAll(p string) {
+func (u *tinkerer) removeAll(p string) {
 	names, _ := u.fs.User().ReadDir(p)
 	for _, n := range names {
 		u.removeAll(p + "/" + n)
@@ -108,7 +108,7 @@ func (u *user) removeAll(p string) {
 }
 
 // fault makes one path fail until the next.
-func (u *user) fault() {
+func (u *tinkerer) fault() {
 	p := u.path()
 	op := rapid.SampledFrom([]string{"readdir", "lstat", "open", "none"}).Draw(u.r, "op")
 	u.fs.SetFault(func(o, at string) error {
@@ -119,18 +119,18 @@ func (u *user) fault() {
 	})
 }
 
-func (u *user) scan(what disk.Paths) {
+func (u *tinkerer) scan(what disk.Paths) {
 	u.check(u.look(what))
 }
 
 // seen notes what is on disk.
-func (u *user) seen() {
+func (u *tinkerer) seen() {
 	for p := range stamps(u.bench) {
 		u.there[p] = u.now
 	}
 }
 
-func (u *user) check(found []disk.Finding, _ disk.Report) {
+func (u *tinkerer) check(found []disk.Finding, _ disk.Report) {
 	for _, f := range found {
 		if f.Kind != disk.Deleted {
 			continue
@@ -148,7 +148,7 @@ func TestScanOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		x := newBench(t, memfs.Options{})
-		u := &user{bench: x, r: r, there: map[string]time.Time{}}
+		u := &tinkerer{bench: x, r: r, there: map[string]time.Time{}}
 		x.t = r
 		for range 2 {
 			for range 20 {

@@ -82,7 +82,7 @@ func (x *folder) apply(f disk.Finding) {
 		id, err = disk.HashFile(x.fs, f.Disk, func(r io.ReaderAt, size int64) error {
 			data := make([]byte, size)
 			_, err := io.ReadFull(io.NewSectionReader(r, 0, size), data)
-			hash = sum(data)
+			hash = hashOf(data)
 			return err
 		})
 		x.ok(err)
@@ -128,7 +128,7 @@ func TestScanRealFolder(t *testing.T) {
 	x.ok(err, os.WriteFile(x.at("z"), []byte("eno"), 0o600), os.Chtimes(x.at("z"), time.Time{}, info.ModTime()))
 	found, _ = x.look()
 	want(t, found, "touched z")
-	if row := x.b.rows["z"]; row.Hash != sum([]byte("eno")) {
+	if row := x.b.rows["z"]; row.Hash != hashOf([]byte("eno")) {
 		t.Fatal("the edit was missed")
 	}
 

@@ -181,6 +181,9 @@ func (w *walk) direct(p *place) ([]entry, bool) {
 }
 
 func checkName(name, disk string) error {
+	if isASCII(name) && name[0] != '.' && len(name) <= index.MaxName {
+		return nil // nearly all are
+	}
 	switch err := index.CheckName(name); {
 	case err == nil:
 		return nil

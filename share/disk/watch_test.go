@@ -80,23 +80,26 @@ func (s *stopwatch) After(d time.Duration) <-chan time.Time {
 
 var errEnough = errors.New("enough")
 
-// watch runs a Watcher on a fake source until n batches came.
-func watch(t *testing.T, w *Watcher, n int, script func()) (batches []Paths) {
+// watch runs a Watcher on a fake source for a script, which takes batches with next.
+func watch(t *testing.T, w *Watcher, script func(next func() Paths)) {
 	t.Helper()
-	done := make(chan error, 1)
+	done, batches := make(chan error, 1), make(chan Paths)
+	ctx, cancel := context.WithCancelCause(t.Context())
 	go func() {
-		done <- w.Run(t.Context(), func(p Paths) error {
-			if batches = append(batches, p); len(batches) == n {
+		done <- w.Run(ctx, func(p Paths) error {
+			select {
+			case batches <- p:
+				return nil
+			case <-ctx.Done():
 				return errEnough
 			}
-			return nil
 		})
 	}()
-	script()
+	script(func() Paths { return <-batches })
+	cancel(errEnough)
 	if err := <-done; !errors.Is(err, errEnough) {
 		t.Fatal(err)
 	}
-	return batches
 }
 
 func TestWatchEvents(t *testing.T) {
@@ -110,16 +113,19 @@ func TestWatchEvents(t *testing.T) {
 	if got := src.list(); !slices.Equal(got, []string{"/share", "/share/d", "/share/d/e", "/share/dd"}) {
 		t.Fatalf("watched: %q", got)
 	}
-	got := watch(t, w, 2, func() {
+	watch(t, w, func(next func() Paths) {
 		src.ev <- fsnotify.Event{Name: "/share/.shoal/tmp/x", Op: fsnotify.Write}
 		src.ev <- fsnotify.Event{}
 		src.ev <- fsnotify.Event{Name: "/other/a", Op: fsnotify.Write}
 		src.ev <- fsnotify.Event{Name: "/share/d", Op: fsnotify.Rename}
+		if got := next(); len(got) != 1 || got["d"] != LookSelf {
+			t.Errorf("%v", got)
+		}
 		src.errs <- fsnotify.ErrEventOverflow
+		if got := next(); got[""] != LookDeep {
+			t.Errorf("%v", got)
+		}
 	})
-	if len(got[0]) != 1 || got[0]["d"] != LookSelf || got[1][""] != LookDeep {
-		t.Fatalf("%v", got)
-	}
 	if got := src.list(); !slices.Equal(got, []string{"/share", "/share/dd"}) {
 		t.Fatalf("watched after a rename: %q", got)
 	}
@@ -152,11 +158,13 @@ func TestWatchLimit(t *testing.T) {
 		t.Fatalf("said: %v", said)
 	}
 	start := clock.Now()
-	for _, b := range watch(t, w, 3, func() {}) {
-		if b[""] != LookDeep {
-			t.Fatalf("%v", b)
+	watch(t, w, func(next func() Paths) {
+		for range 3 {
+			if got := next(); got[""] != LookDeep {
+				t.Errorf("%v", got)
+			}
 		}
-	}
+	})
 	if d := clock.Now().Sub(start); d < 3*PollTime {
 		t.Fatalf("three polls in %v", d)
 	}
@@ -167,9 +175,14 @@ func TestWatchNoEvents(t *testing.T) {
 	clock := &stopwatch{now: time.Unix(1000, 0)}
 	w := NewWatcher(t.TempDir(), WatchOptions{Now: clock.Now, After: clock.After, NoEvents: true})
 	w.Enter("")
-	if w.Polls() == nil || watch(t, w, 1, func() {})[0][""] != LookDeep {
-		t.Fatal("it does not poll")
+	if w.Polls() == nil {
+		t.Fatal("it does not say that it polls")
 	}
+	watch(t, w, func(next func() Paths) {
+		if got := next(); got[""] != LookDeep {
+			t.Errorf("%v", got)
+		}
+	})
 }
 
 func TestWatchEndsWithContext(t *testing.T) {
