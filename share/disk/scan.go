@@ -77,7 +77,7 @@ type Finding struct {
 	Target string     // of a symbolic link
 	// Hash says that the content of a file must be read to know it. Else it is that of From, or of Base where From is nil.
 	Hash bool
-	From *index.Base // of Renamed: the row that went; of Created and Edited: a row of the same content, which stays
+	From *index.Base // of Renamed: the row that went; else a row of the same content
 	Base *index.Base // the row of Path, also one that is not present; nil for none
 }
 

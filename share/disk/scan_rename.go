@@ -24,13 +24,13 @@ func (w *walk) recognise(f Finding) error {
 	}
 	for i := range rows {
 		row := &rows[i]
-		if row.Path == f.Path || !row.Present || row.Type != index.File || w.s.claimed[row.Path] ||
+		if row.Path == f.Path || !row.Present || row.Type != index.File ||
 			row.Ident.Inode != id.Inode || row.Ident.Size != id.Size || row.Ident.MTime != id.MTime ||
 			row.Ident.CTime == smudged {
 			continue
 		}
 		f.From, f.Hash = row, false
-		if f.Kind != Created {
+		if f.Kind != Created || w.s.claimed[row.Path] {
 			continue
 		}
 		gone, err := w.gone(row, f.Path)
