@@ -77,6 +77,7 @@ fuzz:
 # Processes killed at each step of the storage, and at moments of chance.
 crash:
 	$(GO) test -count=1 -timeout 30m -run 'Kill|Crash' ./bt
+	SHOAL_TEST_EVERY_STEP=1 $(GO) test -count=1 -timeout 30m -v -run 'TestApply(Killed|Meets|Late|Faults)' ./share/disk
 	$(GO) test -count=$(KILLS) -timeout 30m -run 'TestScripts/interrupt' ./cmd/shoal
 
 # Torrents of gigabytes; it wants 6 GiB of TMPDIR.

@@ -155,21 +155,22 @@ func windowsName(name string) bool {
 		!strings.ContainsFunc(name, func(r rune) bool { return r < ' ' })
 }
 
-// checkTarget refuses symbolic links that lead out of the share.
+// checkTarget refuses symbolic links that lead out of the share. ".." may stand at the beginning alone: after a name it would
+// go up from wherever that leads, if it is a link itself.
 func checkTarget(p, target string) error {
 	if target == "" || path.IsAbs(target) || runtime.GOOS == "windows" && strings.ContainsAny(target, `\:`) {
 		return errOutside
 	}
-	depth := strings.Count(p, "/")
+	depth, named := strings.Count(p, "/"), false
 	for name := range strings.SplitSeq(target, "/") {
 		switch name {
 		case "", ".":
 		case "..":
-			if depth--; depth < 0 {
+			if depth--; depth < 0 || named {
 				return errOutside
 			}
 		default:
-			depth++
+			named = true
 		}
 	}
 	return nil

@@ -148,10 +148,23 @@ func (b *batch) resumeRename(s *step) error {
 // resumeOver goes on with a rename that replaces, by what is at its temporary name and at its path.
 func (b *batch) resumeOver(s *step, temp, to *Info, stillFrom bool) error {
 	op := &s.Op
-	if temp == nil && stillFrom {
-		return b.rename(s)
-	}
 	s.Temp = op.Old.Ident
+	if temp == nil && stillFrom {
+		out, err := b.found(s.Archive)
+		if err != nil {
+			return err
+		}
+		if out == nil {
+			return b.rename(s)
+		}
+		// Without exchange, a power cut kept the second of two renames and lost the first.
+		if err := b.fs.RenameNew(op.From, op.Temp); err != nil {
+			s.stuck = true
+			return err
+		}
+		b.touch(op.From, op.Temp)
+		return b.giveBack(s, b.resumePut(s, op.Over))
+	}
 	is := func(info *Info, row *index.Base) bool { return info != nil && info.Ident.Inode == row.Ident.Inode }
 	if is(temp, op.Old) {
 		return b.giveBack(s, b.resumePut(s, op.Over))
