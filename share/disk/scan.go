@@ -22,7 +22,7 @@ const (
 	maxTarget   = index.MaxValue // bytes of a symbolic link's target
 	maxProblems = 1000           // that a report lists; more are counted
 	flushAt     = 1000           // findings that wait for one look at the marker
-	smudged     = -1             // ctime of a file that must be hashed again
+	smudged     = 0              // ctime, in B, of a file that must be hashed again; the applier does the same
 )
 
 // What is wrong with a path that is reported and not shared.
@@ -197,7 +197,7 @@ func Racy(id index.Ident, read time.Time) bool {
 
 // Row is the row of B for what was found, without its dots and caps. For a file, id and hash are what HashFile and its
 // callback gave when it began at read, or of a finding without Hash f.Info.Ident and the hash of From or Base. A racy
-// identity is stored with a ctime that no file has, such that the next look hashes the file, whatever happens in between.
+// identity is stored with a ctime of zero, such that the next look hashes the file, whatever happens in between.
 func (f *Finding) Row(id index.Ident, hash [32]byte, read time.Time) index.Base {
 	row := index.Base{
 		Path: f.Path, Natural: f.Path, Type: f.Type, Present: true, Ident: id, XDev: f.XDev,
