@@ -249,7 +249,7 @@ func TestText(t *testing.T) {
 	c := Cap{ID: id, Key: Key(bytes.Repeat([]byte{0xab}, 32))}
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("m", "cap", c, "key", c.Key)
-	fmt.Fprintf(&log, "%v %+v %#v %x %s %q", c, c, c.Key, c.Key, c, struct{ K Key }{c.Key})
+	fmt.Fprintf(&log, "%v %+v %#v %x %s %d %q", c, c, c.Key, c.Key, c, c, struct{ K Key }{c.Key})
 	for _, secret := range []string{"abab", "171", "ABAB", "\xab"} {
 		if bytes.Contains(log.Bytes(), []byte(secret)) {
 			t.Errorf("a key was printed: %s", log.Bytes())

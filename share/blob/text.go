@@ -3,6 +3,7 @@ package blob
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 )
 
@@ -32,8 +33,8 @@ func (id *ID) UnmarshalText(b []byte) (err error) {
 // String tells that k is a key, and nothing of it.
 func (k Key) String() string { return "key" }
 
-// GoString is [Key.String].
-func (k Key) GoString() string { return k.String() }
+// Format writes [Key.String], whatever the verb: %d and %x would show the key.
+func (k Key) Format(s fmt.State, _ rune) { fmt.Fprint(s, k.String()) }
 
 // LogValue is [Key.String].
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
@@ -44,8 +45,11 @@ func (k Key) MarshalText() ([]byte, error) { return nil, errors.New("a key has n
 // String tells which blob c opens, and nothing of the key.
 func (c Cap) String() string { return "cap(" + c.ID.String() + ")" }
 
-// GoString is [Cap.String].
-func (c Cap) GoString() string { return c.String() }
+// Format writes [Cap.String], whatever the verb.
+func (c Cap) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.String()) }
 
 // LogValue is [Cap.String].
 func (c Cap) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalText fails, as that of a key.
+func (c Cap) MarshalText() ([]byte, error) { return c.Key.MarshalText() }

@@ -1,5 +1,15 @@
 // Package secret is the ladder of secrets of a share (docs/shares.md §1): admin > write > read > store, each derived one
 // way from the one before, their text form, and everything that is sealed or signed with them.
+//
+// A [Token] is one rung: what people hand to each other. [Token.Keys] derives all that its role may have, [Token.Weaken]
+// the token of a weaker role. A secret has one use; every derivation has its label, everything sealed its [Field],
+// every signature its [Purpose], and the lists of them in labels.go are complete.
+//
+// What is secret never prints itself: the methods of package fmt and log/slog show role and share alone. Two ways remain
+// that Go leaves open: the arrays in Keys print as such, and so do tokens in unexported fields of another struct.
+// The text form of a token comes from Text, and from nowhere else.
+//
+// Nothing here touches disk or network; randomness is a parameter.
 package secret
 
 import (
@@ -18,10 +28,11 @@ const (
 	Admin                 // make epochs, exports, policy; revoke
 )
 
-// A ShareID names a share: the Ed25519 public key A of its admin secret.
+// A ShareID names a share: the Ed25519 public key A of its admin secret. It is not secret.
 type ShareID [32]byte
 
-// A Token is one secret of one share in one epoch. Its text form is a secret itself: String must not be logged.
+// A Token is one secret of one share in one epoch. Of an admin token Share follows from Secret, and Epoch is a hint:
+// it opens all epochs.
 type Token struct {
 	Role   Role
 	Epoch  uint16
