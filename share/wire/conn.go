@@ -15,7 +15,7 @@ import (
 // Config is what a Conn needs. Keys and Identity must be there.
 type Config struct {
 	Keys     *secret.Keys
-	Identity *secret.Identity
+	Identity secret.Identity
 
 	// Hello is what to introduce ourselves with; proofs and version are filled in. nil: nothing beyond those.
 	Hello func() Hello

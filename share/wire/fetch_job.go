@@ -48,7 +48,8 @@ func (f *Fetcher) Fetch(ctx context.Context, ids []blob.ID, sink func(id blob.ID
 	return j.Run(ctx)
 }
 
-// Want adds ids; those that are wanted already are not asked for twice. They are asked for in this order, roughly.
+// Want adds ids; those that are wanted already are not asked for twice, those that have come come again. They are asked
+// for in this order, roughly.
 func (j *Job) Want(ids ...blob.ID) {
 	f := j.f
 	f.mu.Lock()

@@ -274,7 +274,7 @@ func TestTranscript(t *testing.T) {
 	hear(t, s)
 
 	var all strings.Builder
-	fmt.Fprintf(&all, "rz %x\npsk %x\nshare %x\nbinding %x\n", a.Keys.Rendezvous, a.Keys.PSK, a.Keys.Share, s.Binding())
+	fmt.Fprintf(&all, "rz %x\npsk %x\nshare %x\nbinding %x\n", a.Keys.Rendezvous, a.Keys.PSK, a.Keys.Share[:], s.Binding())
 	for _, side := range []*tap{ta, tb} {
 		for _, frame := range side.frames() {
 			fmt.Fprintf(&all, "%c %s\n", "ri"[b2i(side == ta)], hex.EncodeToString(frame))

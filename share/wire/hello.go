@@ -36,23 +36,22 @@ func role(dialled bool) byte {
 }
 
 // sign fills in what a HELLO proves.
-func (m *Hello) sign(id *secret.Identity, share secret.ShareID, dialled bool, binding []byte) {
+func (m *Hello) sign(id secret.Identity, share secret.ShareID, dialled bool, binding []byte) {
 	m.Ver = Version
-	m.PK = [32]byte(id.Sign.Public().(ed25519.PublicKey))
-	m.Box = [32]byte(id.Box.PublicKey().Bytes())
-	m.Sig = [64]byte(sign(id.Sign, "hello", append([]byte{role(dialled)}, binding...)))
-	m.SigJ = [64]byte(sign(id.Sign, "join", append(share[:], m.Box[:]...)))
+	m.PK, m.Box = id.Key(), id.BoxKey()
+	m.Sig = [64]byte(secret.Sign(id.Sign, secret.SignHello, append([]byte{role(dialled)}, binding...)))
+	m.SigJ = [64]byte(secret.Sign(id.Sign, secret.SignJoin, append(share[:], m.Box[:]...)))
 }
 
 // verify checks the peer's HELLO; dialled says that the peer did.
-func (m *Hello) verify(own ed25519.PrivateKey, share secret.ShareID, dialled bool, binding []byte) error {
-	if bytes.Equal(m.PK[:], own.Public().(ed25519.PublicKey)) {
+func (m *Hello) verify(own [32]byte, share secret.ShareID, dialled bool, binding []byte) error {
+	if m.PK == own {
 		return ErrSelf
 	}
-	if !verify(m.PK, "hello", append([]byte{role(dialled)}, binding...), m.Sig) {
+	if !secret.Verify(m.PK[:], secret.SignHello, append([]byte{role(dialled)}, binding...), m.Sig[:]) {
 		return fmt.Errorf("%w: its name is not signed", ErrProtocol)
 	}
-	if !verify(m.PK, "join", append(share[:], m.Box[:]...), m.SigJ) {
+	if !secret.Verify(m.PK[:], secret.SignJoin, append(share[:], m.Box[:]...), m.SigJ[:]) {
 		return fmt.Errorf("%w: its box is not signed", ErrProtocol)
 	}
 	return nil
@@ -66,12 +65,12 @@ func reportBytes(share secret.ShareID, epoch uint16, r *Report) []byte {
 // Sign fills in who reports, and the signature. Seq is not negative.
 func (r *Report) Sign(key ed25519.PrivateKey, share secret.ShareID, epoch uint16) {
 	r.PK = [32]byte(key.Public().(ed25519.PublicKey))
-	r.Sig = [64]byte(sign(key, "report", reportBytes(share, epoch, r)))
+	r.Sig = [64]byte(secret.Sign(key, secret.SignReport, reportBytes(share, epoch, r)))
 }
 
 // Verify reports whether the node that r names signed it, in this epoch of the share.
 func (r *Report) Verify(share secret.ShareID, epoch uint16) bool {
-	return verify(r.PK, "report", reportBytes(share, epoch, r), r.Sig)
+	return secret.Verify(r.PK[:], secret.SignReport, reportBytes(share, epoch, r), r.Sig[:])
 }
 
 // greet exchanges and verifies HELLOs. The dialler speaks first, and the other side only to one who has proved that the
@@ -99,7 +98,7 @@ func greet(ctx context.Context, s *Secure, cfg *Config) (*Hello, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: it began with %s", ErrProtocol, m.Type())
 	}
-	if err := hello.verify(cfg.Identity.Sign, cfg.Keys.Share, !dialled, s.binding); err != nil {
+	if err := hello.verify(cfg.Identity.Key(), cfg.Keys.Share, !dialled, s.binding); err != nil {
 		return nil, err
 	}
 	if !dialled {

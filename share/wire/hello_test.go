@@ -34,7 +34,7 @@ func TestSelf(t *testing.T) {
 // TestHelloIsProved plays a member with the secret who claims to be another node.
 func TestHelloIsProved(t *testing.T) {
 	t.Parallel()
-	good := func(s *wire.Secure, id *secret.Identity, role string) *wire.Hello {
+	good := func(s *wire.Secure, id secret.Identity, role string) *wire.Hello {
 		m := &wire.Hello{Ver: wire.Version}
 		m.PK = [32]byte(id.Sign.Public().(ed25519.PublicKey))
 		m.Box = [32]byte(id.Box.PublicKey().Bytes())

@@ -30,13 +30,13 @@ func keys(n byte) *secret.Keys {
 }
 
 // identity is that of a node that n names.
-func identity(n byte) *secret.Identity {
+func identity(n byte) secret.Identity {
 	seed := sha256.Sum256([]byte{n})
 	box, err := ecdh.X25519().NewPrivateKey(seed[:])
 	if err != nil {
 		panic(err)
 	}
-	return &secret.Identity{Sign: ed25519.NewKeyFromSeed(seed[:]), Box: box}
+	return secret.Identity{Sign: ed25519.NewKeyFromSeed(seed[:]), Box: box}
 }
 
 // data is a blob of about n bytes, the i-th of its kind.

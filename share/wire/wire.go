@@ -77,7 +77,7 @@ type Link interface {
 	// Recv is the next frame, which is the caller's from then on. One goroutine calls it.
 	Recv(ctx context.Context) ([]byte, error)
 	// Close ends Send and Recv on both sides. It may be called twice.
-	Close() error
+	Close()
 	Done() <-chan struct{}
 }
 

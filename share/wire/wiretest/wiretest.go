@@ -93,13 +93,10 @@ func (l *Link) Dialled() bool { return l.dialled }
 func (l *Link) Done() <-chan struct{} { return l.pair.done }
 
 // Close ends the link for both ends. What was delivered can still be received, what is under way is lost.
-func (l *Link) Close() error {
-	l.pair.once.Do(func() { close(l.pair.done) })
-	return nil
-}
+func (l *Link) Close() { l.pair.once.Do(func() { close(l.pair.done) }) }
 
 // Cut is Close, as the network does it.
-func (l *Link) Cut() { _ = l.Close() }
+func (l *Link) Cut() { l.Close() }
 
 // Send is that of wire.Link.
 func (l *Link) Send(ctx context.Context, frame []byte) error {
