@@ -123,11 +123,11 @@ func (c *Conn) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.Fail(context.Cause(ctx)) })
-	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { c.Fail(c.write(ctx)) })
 	wg.Go(func() { c.serve(ctx) })
 	c.Fail(c.read(ctx))
+	stop()
 	cancel()
 	wg.Wait()
 	return c.finish()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,17 +196,19 @@ func TestSilence(t *testing.T) {
 		})
 		got := shelf{}
 		done, began := make(chan error, 1), time.Now()
-		missed := 0
-		job := w.NewJob(collect(got), func(blob.ID) { missed++ })
+		var missed atomic.Int64
+		job := w.NewJob(collect(got), func(blob.ID) { missed.Add(1) })
 		job.Want(ids...)
 		go func() { done <- job.Run(t.Context()) }()
 		time.Sleep(5 * time.Second)
-		if missed > 0 {
+		synctest.Wait()
+		if missed.Load() > 0 {
 			t.Error("a peer that is asked does not count as one that has nothing")
 		}
 		time.Sleep(2 * wire.SilentTimeout)
-		if missed != len(ids) {
-			t.Errorf("%d are missed while the only peer is silent", missed)
+		synctest.Wait()
+		if n := missed.Load(); n != int64(len(ids)) {
+			t.Errorf("%d are missed while the only peer is silent", n)
 		}
 		honest := &till{shelf: have}
 		w.peer(wiretest.Options{}, honest.Serve)
