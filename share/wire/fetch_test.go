@@ -455,3 +455,38 @@ func TestFarAway(t *testing.T) {
 		})
 	}
 }
+
+// TestAcknowledged checks that what was used is acknowledged at once when nothing more is to come, and while something is,
+// before the sender loses patience.
+func TestAcknowledged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		have, ids := fill(3, 1000)
+		r, m := against(t, config(1), false)
+		f := wire.NewFetcher(wire.FetcherOptions{})
+		defer f.Close()
+		f.Add(r.Conn)
+		done := make(chan error, 1)
+		go func() { done <- f.Fetch(t.Context(), ids, collect(shelf{})) }()
+		synctest.Wait()
+		total := int64(0)
+		for i, id := range ids {
+			m.say(&wire.Blob{ID: id, Total: int64(len(have[id])), Bytes: have[id]})
+			total += int64(len(have[id]))
+			acks := heard[*wire.Ack](m)
+			if i < len(ids)-1 {
+				if len(acks) > 0 {
+					t.Error("each blob is acknowledged")
+				}
+				time.Sleep(6 * time.Second)
+				acks = heard[*wire.Ack](m)
+			}
+			if len(acks) != 1 || acks[0].N != total {
+				t.Errorf("after blob %d: %v, want %d", i, acks, total)
+			}
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -97,6 +97,9 @@ func TestHostileServers(t *testing.T) {
 				t.Fatalf("%s: it was asked %v", name, gets)
 			}
 			x.play(m, have, ids)
+			if gets := heard[*wire.Get](m); name == "four lies" && len(gets) > 0 {
+				t.Errorf("it is asked for the same again: %v", gets)
+			}
 			addHonest(t, f, have)
 			if err := <-done; err != nil {
 				t.Errorf("%s: %v", name, err)
