@@ -16,7 +16,6 @@ import (
 	"github.com/anacrolix/torrent/mse"
 	pp "github.com/anacrolix/torrent/peer_protocol"
 	"github.com/anacrolix/torrent/storage"
-	"github.com/anacrolix/torrent/version"
 	"golang.org/x/time/rate"
 )
 
@@ -24,6 +23,7 @@ import (
 const (
 	defaultUserAgent = "shoal/0.1"
 	peerIDPrefix     = "-SH0010-"
+	libraryName      = "anacrolix/torrent" // for who is not to be named
 )
 
 // limiterBurst bounds how far a rate limit may be overdrawn: a few blocks, so that a low limit is smooth.
@@ -81,7 +81,7 @@ var errClosed = errors.New("the session is closed")
 func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 	switch {
 	case cfg.NoName:
-		cfg.UserAgent = version.DefaultHttpUserAgent
+		cfg.UserAgent = libraryName
 	case cfg.UserAgent == "":
 		cfg.UserAgent = defaultUserAgent
 	}
@@ -218,9 +218,9 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 	}
 	if !c.cfg.NoName {
 		cfg.Bep20 = peerIDPrefix
-		cfg.HTTPUserAgent = c.cfg.UserAgent
-		cfg.ExtendedHandshakeClientVersion = c.cfg.UserAgent
 	}
+	// The library's own would name the program that it is part of.
+	cfg.HTTPUserAgent, cfg.ExtendedHandshakeClientVersion, cfg.UpnpID = c.cfg.UserAgent, c.cfg.UserAgent, c.cfg.UserAgent
 	cfg.Callbacks.ReadMessage = func(pc *torrent.PeerConn, m *pp.Message) {
 		guardMessage(pc, m)
 		if w := c.copyWatch(pc); w != nil {
