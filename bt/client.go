@@ -39,6 +39,7 @@ type Client struct {
 	log    *slog.Logger
 	up     *rate.Limiter
 	down   *rate.Limiter
+	limits sync.Mutex // held while up and down change
 	policy *policy
 	net    *transport
 	http   *http.Client // for .torrent files
@@ -111,6 +112,8 @@ func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 
 // SetLimits changes the limits of the session, in bytes a second; 0 = unlimited.
 func (c *Client) SetLimits(down, up int64) {
+	c.limits.Lock()
+	defer c.limits.Unlock()
 	// Who waits for a limiter goes on waiting when the limit is raised, so one read must not be worth long.
 	c.down.SetBurst(int(min(max(down/2, minBurst), limiterBurst)))
 	if down <= 0 {
@@ -118,6 +121,18 @@ func (c *Client) SetLimits(down, up int64) {
 	}
 	c.down.SetLimit(limitOf(down))
 	c.up.SetLimit(limitOf(up))
+}
+
+// unlimited calls f, which makes the library dial, without the download limit: at its limit the library dials nobody, so
+// that one long download would keep a node from its other peers.
+func (c *Client) unlimited(f func()) {
+	c.limits.Lock()
+	defer c.limits.Unlock()
+	if limit := c.down.Limit(); limit != rate.Inf && c.down.Tokens() <= 0 {
+		c.down.SetLimit(rate.Inf)
+		defer c.down.SetLimit(limit)
+	}
+	f()
 }
 
 func limitOf(bytesPerSecond int64) rate.Limit {

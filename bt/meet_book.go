@@ -202,7 +202,8 @@ func (b *meetBook) offer(key, addr string) {
 	if there != nil {
 		return
 	}
-	b.m.lib.AddPeers([]torrent.PeerInfo{{Addr: torrent.StringAddr(addr), Source: torrent.PeerSourceDirect, Trusted: true}})
+	peer := torrent.PeerInfo{Addr: torrent.StringAddr(addr), Source: torrent.PeerSourceDirect, Trusted: true}
+	b.m.c.unlimited(func() { b.m.lib.AddPeers([]torrent.PeerInfo{peer}) })
 }
 
 // dialledTo is the connection that was made to an address, nil when there is none.

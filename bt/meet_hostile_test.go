@@ -99,7 +99,7 @@ func TestMeetOutsiders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := discreet(t)
-			m, conns := meeting(t, c, MeetOptions{Patience: 300 * time.Millisecond})
+			m, conns := meeting(t, c, MeetOptions{Patience: 2 * time.Second})
 			o := outside(t, c.Addr(), meetHash, "127.0.0.3")
 			if hello != "" {
 				o.hello(strings.TrimSuffix(hello, "!"))
