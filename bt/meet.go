@@ -12,7 +12,7 @@ import (
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
 
-// Bounds of what strangers can make a meeting hold. A connection costs some 150 KiB.
+// Bounds of what strangers can make a meeting hold. A connection costs some 300 KiB.
 const (
 	meetMaxConns    = 200 // connections that the caller accepted
 	meetMaxNew      = 64  // connections that it has not accepted yet
