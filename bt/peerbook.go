@@ -20,8 +20,9 @@ const (
 // peerBook remembers where the peers of a torrent are. The library forgets an address as soon as it has dialled it,
 // so the book offers those that are not connected again, each after a wait that doubles.
 type peerBook struct {
-	w    *swarm
-	wake chan struct{}
+	w     *swarm
+	wake  chan struct{}
+	limit time.Duration // longest wait for a peer that is not static
 
 	mu    sync.Mutex
 	peers map[string]*bookPeer // by host:port
@@ -37,7 +38,10 @@ type bookPeer struct {
 }
 
 func newPeerBook(w *swarm, opts joinOptions) *peerBook {
-	b := &peerBook{w: w, wake: make(chan struct{}, 1), peers: map[string]*bookPeer{}}
+	b := &peerBook{w: w, wake: make(chan struct{}, 1), limit: redialOther, peers: map[string]*bookPeer{}}
+	if opts.Alone {
+		b.limit = redialStatic
+	}
 	named := opts.Peers
 	if opts.Magnet != nil {
 		named = append(named[:len(named):len(named)], opts.Magnet.Peers...)
@@ -131,7 +135,7 @@ func (b *peerBook) offer(now time.Time) {
 		if now.Before(p.next) {
 			continue
 		}
-		limit := redialOther
+		limit := b.limit
 		if p.static {
 			limit = redialStatic
 		}
