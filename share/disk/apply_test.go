@@ -85,7 +85,7 @@ func TestApplyExchangeIsNoEdit(t *testing.T) {
 	for _, dir := range dirs {
 		f := openFS(t, dir)
 		log := newMemory()
-		a := &disk.Applier{FS: f, Log: log, Shelf: log, Hash: sum}
+		a := &disk.Applier{FS: f, Log: log, Shelf: log, Hash: sumOf}
 		var ops []disk.Op
 		for i := range 20 {
 			name := fmt.Sprintf("f%d", i)

@@ -89,7 +89,7 @@ func (s *saved) DropArchived(n []string) error       { return s.save(s.memory.Dr
 func killedApply(t *testing.T, dir string, dieAt int) {
 	f := openFS(t, filepath.Join(dir, "share"))
 	log := openSaved(t, filepath.Join(dir, "log"))
-	a := &disk.Applier{FS: f, Log: log, Shelf: log, Hash: sum}
+	a := &disk.Applier{FS: f, Log: log, Shelf: log, Hash: sumOf}
 	var ops []disk.Op
 	row := func(name string) *index.Base {
 		data := read(t, f, name)
@@ -168,7 +168,7 @@ func killReal(t *testing.T, dieAt int) (killed bool) {
 		t.Fatalf("at %d: %v\n%s", dieAt, err, out)
 	}
 	log := openSaved(t, filepath.Join(dir, "log"))
-	a := &disk.Applier{FS: f, Log: log, Shelf: log, Hash: sum}
+	a := &disk.Applier{FS: f, Log: log, Shelf: log, Hash: sumOf}
 	_, err = a.Recover(context.Background())
 	must(t, err)
 	must(t, a.Clean(context.Background(), disk.CleanOptions{}))
@@ -241,7 +241,7 @@ func benchmarkPut(b *testing.B, where string, exists bool) {
 		}
 		f := openFS(b, dir)
 		log := newMemory()
-		a := &disk.Applier{FS: f, Log: log, Shelf: log, Hash: sum}
+		a := &disk.Applier{FS: f, Log: log, Shelf: log, Hash: sumOf}
 		ops := make([]disk.Op, files)
 		for i := range ops {
 			if i%100 == 0 {

@@ -21,7 +21,7 @@ import (
 )
 
 // sum stands for the content hash.
-func sum(_ context.Context, r io.ReaderAt, size int64) ([32]byte, error) {
+func sumOf(_ context.Context, r io.ReaderAt, size int64) ([32]byte, error) {
 	data, err := io.ReadAll(io.NewSectionReader(r, 0, size+1))
 	if err == nil && int64(len(data)) != size {
 		err = io.ErrUnexpectedEOF
@@ -61,7 +61,7 @@ func newWorld(opts memfs.Options) *world {
 }
 
 func (w *world) applier() *disk.Applier {
-	return &disk.Applier{FS: w.disk, Log: w.log, Shelf: w.log, Now: w.clock.now, Hash: sum}
+	return &disk.Applier{FS: w.disk, Log: w.log, Shelf: w.log, Now: w.clock.now, Hash: sumOf}
 }
 
 func (w *world) content() string {

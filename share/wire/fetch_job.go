@@ -12,6 +12,7 @@ type Job struct {
 	f       *Fetcher
 	sink    func(id blob.ID, b []byte) error
 	missed  func(id blob.ID)
+	idle    func() // of one that lasts: nothing is wanted now; nil of others
 	wake    chan struct{} // something of the following may have changed
 	left    int           // ids that are wanted and not used yet; f.mu guards this and what follows
 	missing int           // of those, how many nobody has
@@ -39,6 +40,13 @@ type JobStatus struct {
 // when a peer comes or may have changed its mind. Both are called by the goroutine that calls Run.
 func (f *Fetcher) NewJob(sink func(id blob.ID, b []byte) error, missed func(id blob.ID)) *Job {
 	return &Job{f: f, sink: sink, missed: missed, wake: make(chan struct{}, 1)}
+}
+
+// NewLasting is a Job whose Run goes on when nothing is wanted: it then calls idle, and waits for more.
+func (f *Fetcher) NewLasting(sink func(id blob.ID, b []byte) error, missed func(id blob.ID), idle func()) *Job {
+	j := f.NewJob(sink, missed)
+	j.idle = idle
+	return j
 }
 
 // Fetch gets blobs: Want and Run of one Job.
@@ -106,13 +114,18 @@ func (j *Job) Run(ctx context.Context) error {
 
 // next waits for the next arrival; nil without an error when none will come.
 func (j *Job) next(ctx context.Context) (*arrival, error) {
-	for ctx.Err() == nil {
+	for idle := false; ctx.Err() == nil; {
 		a, err := j.poll()
 		if a != nil || err != nil {
 			return a, err
 		}
-		if j.Status().Left == 0 {
+		switch none := j.Status().Left == 0; {
+		case none && j.idle == nil:
 			return nil, nil
+		case none && !idle:
+			j.idle()
+			idle = true
+			continue
 		}
 		select {
 		case <-j.wake:
