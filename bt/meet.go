@@ -33,6 +33,8 @@ type MeetOptions struct {
 	// for it to return, so it must not call that, and must return once the connection is over.
 	OnConn func(*MeetConn)
 
+	LocalOnly bool // no tracker, no DHT, and only peers with local addresses, as Config.LANOnly of one meeting
+
 	Patience time.Duration // how long a connection may last that is not accepted; 0 = 10 s
 }
 
@@ -102,7 +104,7 @@ func (c *Client) Meet(ctx context.Context, opts MeetOptions) (*Meeting, error) {
 // findPeers starts looking for peers wherever the session allows.
 func (m *Meeting) findPeers() {
 	h := m.opts.InfoHash
-	if len(m.opts.Trackers) > 0 && !m.c.cfg.LANOnly {
+	if len(m.opts.Trackers) > 0 && !m.c.cfg.LANOnly && !m.opts.LocalOnly {
 		var tiers [][]string
 		for _, t := range m.opts.Trackers {
 			tiers = append(tiers, []string{t})
@@ -115,7 +117,7 @@ func (m *Meeting) findPeers() {
 		})
 		m.wg.Go(func() { m.trackers.run(m.ctx) })
 	}
-	if m.sess.dht != nil {
+	if m.sess.dht != nil && !m.opts.LocalOnly {
 		m.wg.Go(func() {
 			m.sess.dht.announce(m.ctx, h, uint16(m.sess.port), func(p []netip.AddrPort) { m.book.add(SourceDHT, p) })
 		})
@@ -144,7 +146,7 @@ func (m *Meeting) meet(pc *torrent.PeerConn) door {
 func (m *Meeting) seat(c *MeetConn) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed || m.isBanned(c.addr.Addr(), time.Now()) {
+	if m.closed || m.isBanned(c.addr.Addr(), time.Now()) || m.opts.LocalOnly && !isLocal(c.addr.Addr()) {
 		return false
 	}
 	accepted, fresh, same := 0, 0, 0

@@ -79,7 +79,7 @@ func (b *meetBook) nudge() {
 func (b *meetBook) add(source string, peers []netip.AddrPort) {
 	b.mu.Lock()
 	for _, p := range peers {
-		if !usablePeer(p) {
+		if !usablePeer(p) || b.m.opts.LocalOnly && !isLocal(p.Addr()) {
 			continue
 		}
 		key := unmapPort(p).String()
@@ -220,6 +220,9 @@ func (m *Meeting) dialledTo(addr string) *MeetConn {
 
 // bans reports whether an address is refused.
 func (m *Meeting) bans(a netip.Addr) bool {
+	if m.opts.LocalOnly && !isLocal(a) {
+		return true
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.isBanned(a.Unmap(), time.Now())

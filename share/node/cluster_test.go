@@ -34,7 +34,7 @@ func newMachine(t *testing.T, name string) *machine {
 // open starts the node of a machine, with an own port.
 func (m *machine) open() {
 	m.t.Helper()
-	c, err := bt.NewClient(m.t.Context(), bt.Config{Listen: "127.0.0.1", Port: m.port, NoDHT: true, Encryption: bt.EncryptionRequire})
+	c, err := OpenNet(m.t.Context(), bt.Config{Listen: "127.0.0.1", Port: m.port, NoDHT: true})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func (m *machine) open() {
 	if testing.Verbose() {
 		level = slog.LevelDebug
 	}
-	m.n, err = Open(m.t.Context(), Options{Home: m.home, Label: m.name, Net: NewNet(c), Watch: true,
+	m.n, err = Open(m.t.Context(), Options{Home: m.home, Label: m.name, Net: c, Watch: true,
 		Logger: slog.New(slog.NewTextHandler(testWriter{m.t}, &slog.HandlerOptions{Level: level})).With("node", m.name)})
 	if err != nil {
 		m.t.Fatal(err)

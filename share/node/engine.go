@@ -123,6 +123,10 @@ func (e *engine) start() {
 func (e *engine) stop() {
 	e.cancel()
 	e.wg.Wait()
+	e.closeFolder()
+}
+
+func (e *engine) closeFolder() {
 	if e.folder != nil {
 		e.folder.close()
 		e.folder = nil
@@ -185,6 +189,7 @@ func (e *engine) run() {
 		case e.ctx.Err() != nil:
 			return
 		case errors.Is(err, disk.ErrAbsent):
+			e.closeFolder() // it is opened again when it is back
 			e.show(api.StateAbsent, err)
 		case err != nil:
 			e.log.Error("the share stands still", "why", err)

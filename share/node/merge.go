@@ -2,7 +2,6 @@ package node
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -309,5 +308,3 @@ func (e *engine) unpublished() bool {
 	}
 	return e.row.State.Ctx[e.row.Writer] > seen
 }
-
-var errNoHead = errors.New("no head has come yet")

@@ -34,6 +34,8 @@ type MeetOptions struct {
 type Link interface {
 	wire.Link
 	Accept() // the peer has proved that it belongs here
+	// CloseFor closes it, because keep goes to the same node: the address is not dialled again while keep lasts.
+	CloseFor(keep Link)
 }
 
 // A Meeting is a swarm where the nodes of a share find each other.

@@ -32,6 +32,7 @@ type swarm struct {
 type peer struct {
 	pk    [32]byte
 	conn  *wire.Conn
+	link  Link
 	since time.Time
 
 	// Guarded by swarm.mu.
@@ -126,9 +127,9 @@ func (s *swarm) meet(link Link) {
 		return
 	}
 	link.Accept()
-	p := &peer{pk: c.Hello().PK, conn: c, since: e.node.now(), heads: map[blob.ID]bool{}}
-	if !s.enter(p) {
-		c.Close()
+	p := &peer{pk: c.Hello().PK, conn: c, link: link, since: e.node.now(), heads: map[blob.ID]bool{}}
+	if keep := s.enter(p); keep != nil {
+		link.CloseFor(keep)
 		return
 	}
 	defer s.leave(p)
@@ -154,18 +155,19 @@ func (s *swarm) wrongSecret(a netip.Addr) {
 	}
 }
 
-// enter adds a peer, unless the connection to it that is there stays.
-func (s *swarm) enter(p *peer) bool {
+// enter adds a peer. When there are two connections to it, both sides keep the same: the link of the one that stays, when
+// that is not the new one.
+func (s *swarm) enter(p *peer) (keep Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.peers[p.pk]; old != nil {
 		if !wire.Stays(s.e.pk, p.pk, p.conn.Dialled()) {
-			return false
+			return old.link
 		}
-		old.conn.Close()
+		old.link.CloseFor(p.link)
 	}
 	s.peers[p.pk] = p
-	return true
+	return nil
 }
 
 func (s *swarm) leave(p *peer) {

@@ -17,7 +17,7 @@ import (
 // testNode is a node on loopback that meets the given hosts.
 func testNode(t *testing.T, name string) (*Node, string) {
 	t.Helper()
-	c, err := bt.NewClient(t.Context(), bt.Config{Listen: "127.0.0.1", NoDHT: true, Encryption: bt.EncryptionRequire})
+	c, err := OpenNet(t.Context(), bt.Config{Listen: "127.0.0.1", NoDHT: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func testNode(t *testing.T, name string) (*Node, string) {
 		level = slog.LevelDebug
 	}
 	home := t.TempDir()
-	n, err := Open(t.Context(), Options{Home: home, Label: name, Net: NewNet(c), Watch: true,
+	n, err := Open(t.Context(), Options{Home: home, Label: name, Net: c, Watch: true,
 		Logger: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: level})).With("node", name)})
 	if err != nil {
 		t.Fatal(err)
