@@ -1,5 +1,10 @@
 // Package api is what can be asked of the shares of a machine, and how one process asks another: HTTP and JSON over a Unix
 // socket (docs/api.md).
+//
+// [Shares] and [Torrents] are implemented twice: by the node, and by [Client], which asks a node that runs in another
+// process. [Listen] and [Serve] are the other end of that. Who listens holds the lock of the state folder.
+//
+// What takes long tells how it goes through its context ([WithProgress]).
 package api
 
 import (
@@ -24,7 +29,7 @@ type Shares interface {
 	Ls(ctx context.Context, name, path string) ([]FileInfo, error)
 	// Get fetches paths, and keeps them from now on. With out, it copies them there instead.
 	Get(ctx context.Context, name string, paths []string, out string) ([]FileInfo, error)
-	// Drop gives up the copies of paths here, once another node promised that it has them; Differs... Held otherwise.
+	// Drop gives up the copies of paths here, once another node promised that it has them; Denied otherwise, unless forced.
 	Drop(ctx context.Context, name string, paths []string, force bool) ([]FileInfo, error)
 
 	// Sync runs shares (all, when none is named) until each is in sync with a peer, or its time is over.
@@ -41,6 +46,12 @@ type Shares interface {
 	// Revert moves a read-only node's own changes to the archive.
 	Revert(ctx context.Context, name, path string) ([]FileInfo, error)
 	Check(ctx context.Context, name string, repair bool) (*CheckResult, error)
+}
+
+// Node is all that can be asked of a node.
+type Node interface {
+	Shares
+	Torrents
 }
 
 // CreateOptions say what share to make.
@@ -190,8 +201,9 @@ type SyncOptions struct {
 // SyncResult is how one share came out.
 type SyncResult struct {
 	Name     string  `json:"name"`
-	Code     string  `json:"code"` // ok, no-peers, not-in-sync, held, failed
-	Message  string  `json:"message,omitempty"`
+	Code     string  `json:"code"`              // of bt.OK, bt.NoPeers, NotInSync, Held, or that of an error
+	Message  string  `json:"message,omitempty"` // "" with OK
+	Hint     string  `json:"hint,omitempty"`
 	Seconds  float64 `json:"seconds"`
 	Received int64   `json:"received_bytes"`
 	Sent     int64   `json:"sent_bytes"`
