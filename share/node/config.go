@@ -25,11 +25,9 @@ func encodeConfig(c api.ShareConfig) []byte {
 
 // wants reports whether a path is to be kept here.
 func wants(c *api.ShareConfig, path string) bool {
-	if within(path, c.Dropped) && !within(path, c.Wanted) {
-		return false
-	}
-	if within(path, c.Wanted) {
-		return true
+	// What was said of the nearest directory above counts.
+	if dropped, wanted := nearest(path, c.Dropped), nearest(path, c.Wanted); wanted >= 0 || dropped >= 0 {
+		return wanted >= dropped
 	}
 	if c.OnDemand || len(c.Select) > 0 && !matches(path, c.Select) {
 		return false
@@ -40,6 +38,17 @@ func wants(c *api.ShareConfig, path string) bool {
 // wantsAll reports whether nothing is left out.
 func wantsAll(c *api.ShareConfig) bool {
 	return !c.OnDemand && len(c.Select)+len(c.Exclude)+len(c.Dropped) == 0
+}
+
+// nearest is the length of the longest of paths that path is, or is below; -1 of none.
+func nearest(path string, paths []string) int {
+	n := -1
+	for _, p := range paths {
+		if len(p) > n && within(path, []string{p}) {
+			n = len(p)
+		}
+	}
+	return n
 }
 
 // within reports whether path is one of paths, or below one.

@@ -34,6 +34,7 @@ type engine struct {
 	net     *swarm        // nil without a network
 	larder  *larder
 	store   *store // nil but of a store
+	promise *promiser
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -104,6 +105,7 @@ func newEngine(n *Node, row db.Share) (*engine, error) {
 	} else {
 		e.store = newStore(e)
 	}
+	e.promise = newPromiser(e)
 	if err := e.loadHeads(); err != nil {
 		return nil, err
 	}
@@ -116,6 +118,8 @@ func (e *engine) start() {
 	if e.node.net != nil {
 		e.net = newSwarm(e)
 		e.wg.Go(e.net.run)
+		e.wg.Go(e.promise.run)
+		e.wg.Go(e.promise.runCopies)
 	}
 	e.wg.Go(e.run)
 }
@@ -158,7 +162,7 @@ func (e *engine) poke() {
 
 // do runs f on the control goroutine, or here when there is none.
 func (e *engine) do(ctx context.Context, f func() error) error {
-	if !e.node.running {
+	if !e.node.isRunning() {
 		return f()
 	}
 	done := make(chan error, 1)

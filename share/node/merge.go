@@ -259,7 +259,7 @@ func (e *engine) publish() error {
 	}
 	now := e.node.now()
 	head, err := index.NewHead(e.node.random, e.keys, index.Draft{Cert: e.cert(), Writer: e.row.Writer, Ctx: e.row.State.Ctx, Root: root,
-		Label: e.node.label, Time: now.Unix()})
+		Label: e.node.label, Time: now.UnixNano()})
 	if err != nil {
 		return err
 	}

@@ -178,6 +178,7 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 		s.Peers = len(e.net.all())
 	}
 	s.Received, s.Sent = e.traffic()
+	s.FullCopies, s.SafeToLeave = e.promise.copiesNow(ctx)
 	s.Sentence = sentence(s)
 	return s, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"shoal/share/api"
 	"shoal/share/blob"
 	"shoal/share/db"
 	"shoal/share/wire"
@@ -16,6 +17,7 @@ import (
 // swarm is the peers of a share that are connected, and what is said to them.
 type swarm struct {
 	e       *engine
+	config  api.ShareConfig // as it was at the start
 	fetcher *wire.Fetcher
 	meeting Meeting
 	index   *indexer
@@ -43,7 +45,7 @@ type peer struct {
 }
 
 func newSwarm(e *engine) *swarm {
-	s := &swarm{e: e, fetcher: wire.NewFetcher(wire.FetcherOptions{}), peers: map[[32]byte]*peer{}, failures: map[netip.Addr][]time.Time{}, wake: make(chan struct{}, 1)}
+	s := &swarm{e: e, config: parseConfig(e.row.Options), fetcher: wire.NewFetcher(wire.FetcherOptions{}), peers: map[[32]byte]*peer{}, failures: map[netip.Addr][]time.Time{}, wake: make(chan struct{}, 1)}
 	s.index = newIndexer(s)
 	bring := e.brought
 	if e.store != nil {
@@ -56,7 +58,7 @@ func newSwarm(e *engine) *swarm {
 // run meets peers until the engine ends.
 func (s *swarm) run() {
 	e := s.e
-	config := parseConfig(e.row.Options)
+	config := s.config
 	defer s.fetcher.Close()
 	for {
 		m, err := e.node.net.Meet(e.ctx, MeetOptions{InfoHash: e.keys.Rendezvous, Extension: e.keys.Extension,
@@ -176,6 +178,7 @@ func (s *swarm) leave(p *peer) {
 		delete(s.peers, p.pk)
 	}
 	s.mu.Unlock()
+	s.e.promise.waiting.left(p.conn)
 	s.e.node.transfers.left(p.conn.RemoteAddr().Addr())
 	s.e.stir()
 }
@@ -273,6 +276,10 @@ func (s *swarm) Message(c *wire.Conn, m wire.Message) {
 		s.e.stir()
 	case *wire.Want:
 		go s.e.wanted(p, m.ID)
+	case *wire.Keep:
+		s.e.promise.asked(p, m)
+	case *wire.Kept:
+		s.e.promise.waiting.end(c, m.N, m)
 	case *wire.Peers:
 		s.meeting.AddPeers(m.Addrs)
 	}
