@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shoal/share/api"
@@ -43,6 +44,7 @@ type engine struct {
 	wake     chan struct{}
 	calls    chan func() // run on the control goroutine
 	counters wire.Counters
+	shelved  atomic.Bool // something is, or was, in the archive
 
 	// Of the control goroutine alone.
 	row                  db.Share
@@ -106,6 +108,9 @@ func newEngine(n *Node, row db.Share) (*engine, error) {
 		e.store = newStore(e)
 	}
 	e.promise = newPromiser(e)
+	if err := e.loadKept(); err != nil {
+		return nil, err
+	}
 	if err := e.loadHeads(); err != nil {
 		return nil, err
 	}

@@ -136,6 +136,9 @@ func (c *copier) file(ctx context.Context, s *index.Shown, to string) (err error
 	if err := c.e.contentTo(ctx, s, f); err != nil {
 		return err
 	}
+	if err := f.Truncate(s.Size); err != nil { // a copy that came to nothing may have been longer
+		return err
+	}
 	if s.HasMode {
 		_ = f.Chmod(fs.FileMode(s.Mode & 0o777))
 	}

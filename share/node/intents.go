@@ -90,6 +90,7 @@ func (l intents) end(t *db.Tx, o *disk.Outcome) error {
 		return err
 	}
 	if o.Archived != nil {
+		l.e.shelved.Store(true)
 		if err := t.AddArchived(n, archivedRow(o.Archived)); err != nil {
 			return err
 		}
@@ -141,6 +142,7 @@ func (l intents) Archived() (all []disk.Archived, err error) {
 
 func (l intents) AddArchived(all []disk.Archived) error {
 	return l.e.node.db.Update(l.e.ctx, func(t *db.Tx) error {
+		l.e.shelved.Store(true)
 		for i := range all {
 			if err := t.AddArchived(l.e.n, archivedRow(&all[i])); err != nil {
 				return err

@@ -201,6 +201,7 @@ func (e *engine) lost(o *disk.Outcome) error {
 		b = o.Op.Over
 	}
 	if b == nil || b.Type == index.Dir || e.plan.accepted[o.Op.Path] {
+		delete(e.plan.accepted, o.Op.Path)
 		return nil
 	}
 	e.lostFiles++

@@ -53,7 +53,7 @@ func (e *engine) serve(ctx context.Context, id blob.ID) ([]byte, error) {
 		}
 	}
 	for i := range archived {
-		if b, err := e.seal(disk.Archive+"/"+archived[i].Name, &archived[i].Row); err == nil {
+		if b, err := e.seal(archived[i].Name, &archived[i].Row); err == nil {
 			return b, nil
 		}
 	}

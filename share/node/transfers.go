@@ -406,7 +406,7 @@ func (e *engine) largeRows(info blob.ID) (recipe blob.ID, rows, archived []index
 		}
 		old, err := t.ArchivedByCap(e.n, recipe[:])
 		for _, a := range old {
-			a.Row.Path = disk.Archive + "/" + a.Name
+			a.Row.Path = a.Name
 			archived = append(archived, a.Row)
 		}
 		return err

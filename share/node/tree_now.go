@@ -41,7 +41,12 @@ func (n *Node) reading(name string) (*engine, *treeNow, error) {
 
 func (e *engine) treeNow() *treeNow {
 	v, _ := e.look()
-	t := &treeNow{e: e, forest: e.reader(), root: v.Root.Files}
+	return e.treeOf(v.Root)
+}
+
+func (e *engine) treeOf(root index.Root) *treeNow {
+	v, _ := e.look()
+	t := &treeNow{e: e, forest: e.reader(), root: root.Files}
 	t.shows = index.NewView(t.forest, t.root, v.FS != nil && v.FS.FoldsCase())
 	return t
 }

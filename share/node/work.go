@@ -27,12 +27,12 @@ type planner struct {
 	coming   map[string]*arrival  // files that are being fetched, by path on disk
 	naturals map[string]int       // how many of them a natural path has
 	waiting  map[string]time.Time // natural paths that failed, and when to try again
-	accepted map[string]bool      // paths on disk whose loss a person has accepted; nil = none
-	held     map[string]bool      // paths on disk that are held
+	accepted map[string]bool      // paths on disk whose loss a person has accepted
+	held     map[string]string    // natural paths of those on disk that are held
 }
 
 func newPlanner() planner {
-	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, held: map[string]bool{}}
+	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, accepted: map[string]bool{}, held: map[string]string{}}
 }
 
 // work brings the disk nearer to the state: what has been fetched is put in place, and more is planned. more says that it
@@ -100,6 +100,9 @@ func (e *engine) planPaths(paths []string) error {
 	}
 	batch, err := e.guard(ops)
 	if err != nil {
+		return err
+	}
+	if err := e.releaseOld(paths, batch.Held); err != nil {
 		return err
 	}
 	done := newTally(paths, idle)
@@ -170,7 +173,7 @@ func (e *engine) planEach(paths []string, f func(natural string, ops []index.Op)
 // guard arranges what is planned, and holds back what a person must decide.
 func (e *engine) guard(ops []index.Op) (index.Batch, error) {
 	g := index.Guard{
-		Held:     func(p string) bool { return e.plan.held[p] },
+		Held:     func(p string) bool { _, ok := e.plan.held[p]; return ok },
 		Accepted: func(p string) bool { return e.plan.accepted[p] },
 	}
 	err := e.node.db.Update(e.ctx, func(t *db.Tx) error {
@@ -205,7 +208,7 @@ func (e *engine) hold(held []index.Op) error {
 	return e.node.db.Update(e.ctx, func(t *db.Tx) error {
 		for i := range held {
 			op := &held[i]
-			e.plan.held[op.Path] = true
+			e.plan.held[op.Path] = naturalOf(op)
 			if err := t.Hold(e.n, &db.Held{Path: op.Path, Op: op.Kind.String(), Why: "guard", Since: e.node.now()}); err != nil {
 				return err
 			}
