@@ -228,4 +228,3 @@ func (n *Node) History(ctx context.Context, name, p string) ([]api.Version, erro
 	}
 	return list, nil
 }
-

@@ -20,7 +20,7 @@ import (
 	"shoal/share/secret"
 )
 
-// var _ api.Shares = (*Node)(nil)
+var _ api.Shares = (*Node)(nil)
 
 func fail(code bt.Code, format string, args ...any) error {
 	return &bt.Error{Code: code, Err: fmt.Errorf(format, args...)}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -313,3 +314,32 @@ func (c *cipherStorage) mark(i int, have bool) error {
 }
 
 func (c *cipherStorage) Close() error { return nil }
+
+// whole reports whether the data of a torrent is here, every piece of it.
+func (s *store) whole(ctx context.Context, t *blob.Torrent) (bool, error) {
+	f, err := os.Open(s.dataPath(t.InfoHash))
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	c := &cipherStorage{t: t, f: f, whole: true}
+	for i := range t.Pieces() {
+		if _, err := c.piece(i); err != nil {
+			return false, nil
+		}
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+	}
+	return true, nil
+}
+
+// again fetches what is not right of a torrent's data.
+func (s *store) again(t *blob.Torrent) error {
+	p := s.dataPath(t.InfoHash)
+	if err := os.Rename(p, p+".part"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	s.startLarge(t.Info)
+	return nil
+}
