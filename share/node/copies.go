@@ -37,13 +37,16 @@ func (k *promiser) runCopies() {
 		case <-k.e.ctx.Done():
 			return
 		case done := <-c.ask:
-			full, safe, err := k.countCopies(k.e.ctx)
+			full, safe, asked, err := k.countCopies(k.e.ctx)
 			if err != nil {
 				k.e.log.Debug("copies cannot be counted", "why", err)
 				full, safe = 0, false
 			}
 			c.mu.Lock()
-			c.at, c.full, c.safe, c.busy = time.Now(), full, safe, nil
+			if c.at = (time.Time{}); asked { // else it cost nothing, and the next peer may change it
+				c.at = time.Now()
+			}
+			c.full, c.safe, c.busy = full, safe, nil
 			c.mu.Unlock()
 			close(done)
 		}
@@ -79,16 +82,17 @@ func (k *promiser) copiesNow(ctx context.Context) (full int, safe bool) {
 	return c.full, c.safe
 }
 
-// countCopies asks those who count for all that is here. Who has all of it has the index too: its frontier is ours.
-func (k *promiser) countCopies(ctx context.Context) (full int, safe bool, err error) {
+// countCopies asks those who count for all that is here. Who has all of it has the index too: its frontier is ours. asked:
+// there was somebody to ask.
+func (k *promiser) countCopies(ctx context.Context) (full int, safe, asked bool, err error) {
 	e := k.e
 	need, counts, err := e.counting()
 	if err != nil {
-		return 0, false, err
+		return 0, false, false, err
 	}
 	units, ok, err := k.ownUnits(ctx)
 	if err != nil {
-		return 0, false, err
+		return 0, false, false, err
 	}
 	frontier := frontierHash(e.kept().frontier())
 	var peers []*peer
@@ -101,7 +105,7 @@ func (k *promiser) countCopies(ctx context.Context) (full int, safe bool, err er
 		}
 	}
 	if len(peers) == 0 {
-		return 0, false, nil
+		return 0, false, false, nil
 	}
 	claims := k.askAll(ctx, peers, units, 0)
 	for _, c := range claims {
@@ -110,7 +114,7 @@ func (k *promiser) countCopies(ctx context.Context) (full int, safe bool, err er
 		}
 	}
 	safe = ok && len(claims) >= need && len(lacking(promises(len(units), claims, counts), need)) == 0
-	return full, safe, nil
+	return full, safe, true, nil
 }
 
 // ownUnits are the units of all files that are here. false: of some it is not known.
