@@ -36,7 +36,7 @@ func (t *Tx) ForgetPromises(n int64, now time.Time) error {
 // "" is the beginning.
 func (t *Tx) BasePage(n int64, after string, limit int) ([]index.Base, error) {
 	dir, name := split(after)
-	return t.bases("AND (dir, name) > (?, ?) ORDER BY dir, name LIMIT ?", n, dir, name, limit)
+	return t.bases("", "AND (dir, name) > (?, ?) ORDER BY dir, name LIMIT ?", n, dir, name, limit)
 }
 
 // Larges are the infos of all large files that are known, by their recipes.

@@ -230,7 +230,7 @@ func (c *checking) files(ctx context.Context) error {
 		if why == nil {
 			return ctx.Err()
 		}
-		now, err := known{ctx, c.e.node.db, c.e.n}.Row(b.Path)
+		now, err := known{ctx: ctx, db: c.e.node.db, n: c.e.n}.Row(b.Path)
 		if err != nil || now == nil || now.Ident != b.Ident || now.Hash != b.Hash {
 			return err // it was changed while we looked
 		}

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"crypto/rand"
 	"path"
 
 	"shoal/share/blob"
@@ -33,8 +32,7 @@ func (c *commit) write() error {
 	w, counter := e.row.Writer, e.row.Counter
 	if len(ch.events) > 0 && !e.node.continuity.Proven(e.token.Share, w, counter) {
 		// Somebody else may have gone on under the old id: a backup, a clone (docs/shares.md §4.2).
-		rand.Read(w[:])
-		counter = 0
+		w, counter = e.freshWriter(), 0
 	}
 	state, journal, err := index.Commit(e.forest, e.row.State, w, ch.events)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 func (e *engine) commitEvents(events []index.Event) error {
 	w, counter := e.row.Writer, e.row.Counter
 	if !e.node.continuity.Proven(e.token.Share, w, counter) {
-		w, counter = freshWriter(), 0
+		w, counter = e.freshWriter(), 0
 	}
 	before := e.row.State.Root.Files
 	state, journal, err := index.Commit(e.forest, e.row.State, w, events)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -91,3 +92,5 @@ func (e *engine) openFolder() (err error) {
 
 // idText is how the share is named in its folder's marker.
 func (e *engine) idText() string { return fmt.Sprintf("%x", e.token.Share[:]) }
+
+var errNoFolder = errors.New("the share has no folder here, or it is not there now")

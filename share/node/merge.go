@@ -1,8 +1,8 @@
 package node
 
 import (
-	"crypto/rand"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -23,7 +23,7 @@ func (e *engine) mergeHeads() error {
 		return err
 	}
 	self := index.Self{Epoch: e.token.Epoch, State: e.row.State, Writer: e.row.Writer, Made: e.made}
-	joined, err := index.Join(e.ctx, e.forest, self, kept, freshWriter)
+	joined, err := index.Join(e.ctx, e.forest, self, kept, e.freshWriter)
 	if err != nil {
 		e.blobs.written()
 		return fmt.Errorf("merging: %w", err)
@@ -41,8 +41,11 @@ func (e *engine) mergeHeads() error {
 	return e.supersede()
 }
 
-func freshWriter() (w index.Writer) {
-	rand.Read(w[:])
+// freshWriter is a writer id that nobody has used.
+func (e *engine) freshWriter() (w index.Writer) {
+	if _, err := io.ReadFull(e.node.random, w[:]); err != nil {
+		panic(err) // as crypto/rand does
+	}
 	return w
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,7 +107,7 @@ func (n *Node) defaults() {
 	if n.label == "" {
 		n.label, _ = os.Hostname()
 	}
-	n.label = n.label[:min(len(n.label), 64)]
+	n.label = strings.ToValidUTF8(n.label[:min(len(n.label), 64)], "")
 	if n.now == nil {
 		n.now = time.Now
 	}

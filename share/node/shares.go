@@ -221,7 +221,7 @@ func (e *engine) enlist() error {
 	if err != nil {
 		return err
 	}
-	w := freshWriter()
+	w := e.freshWriter()
 	state, journal, err := index.Commit(e.forest, e.row.State, w, []index.Event{ev})
 	if err != nil {
 		return err
