@@ -34,11 +34,6 @@ type nodeOptions struct {
 // openLocal opens the shares of a state folder in this process. Busy when another holds the lock.
 type openLocal func(ctx context.Context, home string, opts nodeOptions) (api.Node, io.Closer, error)
 
-// openNode is the openLocal of the program.
-func openNode(context.Context, string, nodeOptions) (api.Node, io.Closer, error) {
-	return nil, nil, withHint(&bt.Error{Code: bt.Failed, Err: errors.New("no node runs, and this program cannot be one yet")}, "start \"shoal serve\"")
-}
-
 // shareNetworkOptions are the flags of commands on shares that meet others.
 type shareNetworkOptions struct {
 	networkOptions
@@ -85,15 +80,15 @@ func checkHosts(hosts, trackers []string) error {
 	return nil
 }
 
-// A node is who answers for the shares of this machine: one that runs, or this process.
-type node struct {
+// A shareNode is who answers for the shares of this machine: one that runs, or this process.
+type shareNode struct {
 	api.Node
 	running bool
 	closer  io.Closer // nil when it runs elsewhere
 }
 
 // Close gives the shares back.
-func (n *node) Close() error {
+func (n *shareNode) Close() error {
 	if n.closer == nil {
 		return nil
 	}
@@ -109,32 +104,32 @@ func (g *globals) stateHome() (string, error) {
 }
 
 // openShares asks the node that runs, else opens the shares in this process.
-func (g *globals) openShares(ctx context.Context, opts nodeOptions) (*node, error) {
+func (g *globals) openShares(ctx context.Context, opts nodeOptions) (*shareNode, error) {
 	home, err := g.stateHome()
 	if err != nil {
 		return nil, err
 	}
 	client, err := api.Dial(ctx, home)
 	if err == nil {
-		return &node{Node: client, running: true}, nil
+		return &shareNode{Node: client, running: true}, nil
 	}
 	if !errors.Is(err, api.ErrNoNode) {
 		return nil, err
 	}
 	local, closer, err := g.openLocal(ctx, home, opts)
 	if err == nil {
-		return &node{Node: local, closer: closer}, nil
+		return &shareNode{Node: local, closer: closer}, nil
 	}
 	if bt.CodeOf(err) == bt.Busy { // by a node that has just been started, perhaps
 		if client, dialErr := api.Dial(ctx, home); dialErr == nil {
-			return &node{Node: client, running: true}, nil
+			return &shareNode{Node: client, running: true}, nil
 		}
 	}
 	return nil, err
 }
 
 // withShares runs f on the shares of this machine, and gives them back.
-func (g *globals) withShares(ctx context.Context, opts nodeOptions, f func(n *node) error) error {
+func (g *globals) withShares(ctx context.Context, opts nodeOptions, f func(n *shareNode) error) error {
 	n, err := g.openShares(ctx, opts)
 	if err != nil {
 		return err

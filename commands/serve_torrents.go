@@ -45,7 +45,7 @@ func newServeAddCmd(g *globals) *cobra.Command {
 			if len(args) == 0 {
 				return withHint(usageErrorf("nothing to add"), "name a file, a folder, a .torrent, a magnet; see \"shoal serve add --help\"")
 			}
-			return g.eachTorrent(cmd.Context(), args, opts.failFast, "added", func(ctx context.Context, n *node, arg string) (*api.TorrentInfo, error) {
+			return g.eachTorrent(cmd.Context(), args, opts.failFast, "added", func(ctx context.Context, n *shareNode, arg string) (*api.TorrentInfo, error) {
 				add, err := torrentOf(ctx, g, arg, opts.dir)
 				if err != nil {
 					return nil, err
@@ -77,7 +77,7 @@ func newServeRmCmd(g *globals) *cobra.Command {
 					return withHint(usageErrorf("%q is no infohash, nor the beginning of one", arg), "\"shoal serve list\" lists them")
 				}
 			}
-			return g.eachTorrent(cmd.Context(), args, opts.failFast, "removed", func(ctx context.Context, n *node, arg string) (*api.TorrentInfo, error) {
+			return g.eachTorrent(cmd.Context(), args, opts.failFast, "removed", func(ctx context.Context, n *shareNode, arg string) (*api.TorrentInfo, error) {
 				return n.RemoveTorrent(ctx, strings.ToLower(arg))
 			})
 		},
@@ -87,8 +87,8 @@ func newServeRmCmd(g *globals) *cobra.Command {
 }
 
 // eachTorrent does something about each argument, and shows the torrents that it was about.
-func (g *globals) eachTorrent(ctx context.Context, args []string, failFast bool, verb string, do func(context.Context, *node, string) (*api.TorrentInfo, error)) error {
-	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *node) error {
+func (g *globals) eachTorrent(ctx context.Context, args []string, failFast bool, verb string, do func(context.Context, *shareNode, string) (*api.TorrentInfo, error)) error {
+	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 		doc, worst := listDoc[torrentItem]{}, 0
 		for _, arg := range args {
 			info, err := do(ctx, n, arg)
@@ -163,7 +163,7 @@ func newServeListCmd(g *globals) *cobra.Command {
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *node) error {
+			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
 				torrents, err := n.ListTorrents(ctx)
 				if err != nil {
 					return err

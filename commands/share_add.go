@@ -87,7 +87,7 @@ func runShareAdd(ctx context.Context, g *globals, args []string, opts addOptions
 	if add.Token, err = readToken(ctx, g, args[:len(args)-1]); err != nil {
 		return err
 	}
-	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *node) error {
+	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 		info, err := n.Add(ctx, add)
 		if err != nil {
 			return err

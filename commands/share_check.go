@@ -56,7 +56,7 @@ func runShareCheck(ctx context.Context, g *globals, name string, opts checkOptio
 	if err != nil {
 		return err
 	}
-	return g.withShares(ctx, local, func(n *node) error {
+	return g.withShares(ctx, local, func(n *shareNode) error {
 		ctx, done := showProgress(ctx, g)
 		res, err := n.Check(ctx, name, opts.repair)
 		done()

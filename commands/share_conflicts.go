@@ -33,7 +33,7 @@ func newShareConflictsCmd(g *globals) *cobra.Command {
 }
 
 func runShareConflicts(ctx context.Context, g *globals, names []string) error {
-	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *node) error {
+	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
 		names, err := namesOrAll(ctx, n, names)
 		if err != nil {
 			return err
@@ -114,7 +114,7 @@ func (o *resolveOptions) check() error {
 }
 
 func runShareResolve(ctx context.Context, g *globals, at place, opts resolveOptions) error {
-	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *node) error {
+	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 		if err := n.Resolve(ctx, at.share, at.path, opts.keep); err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func runShareCreate(ctx context.Context, g *globals, args []string, opts configO
 			return err
 		}
 	}
-	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *node) error {
+	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 		info, err := n.Create(ctx, create)
 		if err != nil {
 			return err
@@ -81,7 +81,7 @@ func absolute(name string) (string, error) {
 }
 
 // showShare shows a share that is new here, and what to do next.
-func showShare(g *globals, n *node, info *api.ShareInfo, next string) error {
+func showShare(g *globals, n *shareNode, info *api.ShareInfo, next string) error {
 	err := g.output().Result(info, func(w io.Writer) error { return writeShares(w, []api.ShareInfo{*info}) })
 	if n.running {
 		g.output().Note("%s", next)
@@ -113,7 +113,7 @@ func newShareListCmd(g *globals) *cobra.Command {
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *node) error {
+			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
 				shares, err := n.List(ctx)
 				if err != nil {
 					return err
@@ -128,7 +128,7 @@ func newShareRmCmd(g *globals) *cobra.Command {
 	return oneShare("rm", "Leave a share, and keep its files",
 		"Forget a share on this machine. Its files stay; other machines keep theirs. What only this machine had is theirs no more.",
 		func(ctx context.Context, name string) error {
-			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *node) error {
+			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 				if err := n.Remove(ctx, name); err != nil {
 					return err
 				}

@@ -139,7 +139,7 @@ func runShareGet(ctx context.Context, g *globals, args []string, opts getOptions
 			return err
 		}
 	}
-	return g.withShares(ctx, local, func(n *node) error {
+	return g.withShares(ctx, local, func(n *shareNode) error {
 		if out == "-" {
 			return getToOutput(ctx, g, n, args[0])
 		}
@@ -154,7 +154,7 @@ func runShareGet(ctx context.Context, g *globals, args []string, opts getOptions
 }
 
 // getToOutput writes one file to standard output, once it is all there.
-func getToOutput(ctx context.Context, g *globals, n *node, arg string) (err error) {
+func getToOutput(ctx context.Context, g *globals, n *shareNode, arg string) (err error) {
 	at, err := parsePath(arg)
 	if err != nil {
 		return err
@@ -217,7 +217,7 @@ func runShareDrop(ctx context.Context, g *globals, args []string, opts dropOptio
 	if err != nil {
 		return err
 	}
-	return g.withShares(ctx, local, func(n *node) error {
+	return g.withShares(ctx, local, func(n *shareNode) error {
 		return g.eachPlace(ctx, args, opts.failFast, "dropped", func(ctx context.Context, at place) ([]api.FileInfo, error) {
 			return n.Drop(ctx, at.share, []string{at.path}, opts.force)
 		})

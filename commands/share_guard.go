@@ -21,7 +21,7 @@ func newShareResumeCmd(g *globals) *cobra.Command {
 }
 
 func pauseShare(ctx context.Context, g *globals, name string, paused bool) error {
-	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *node) error {
+	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 		if err := n.Pause(ctx, name, paused); err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func newShareAcceptCmd(g *globals) *cobra.Command {
 	return oneShare("accept", "Apply what the guard against mass changes holds back",
 		"Apply what the guard against mass changes holds back here: files that others removed or replaced go to the archive.",
 		func(ctx context.Context, name string) error {
-			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *node) error {
+			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 				count, err := n.Accept(ctx, name)
 				if err != nil {
 					return err
@@ -52,7 +52,7 @@ func newShareRejectCmd(g *globals) *cobra.Command {
 		"Put the files back, on all machines, that others removed or replaced and that the guard against mass changes still\n"+
 			"has here. Only writers can.",
 		func(ctx context.Context, name string) error {
-			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *node) error {
+			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 				count, err := n.Reject(ctx, name)
 				if err != nil {
 					return err

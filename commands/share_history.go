@@ -24,7 +24,7 @@ func newShareHistoryCmd(g *globals) *cobra.Command {
 				return err
 			}
 			ctx := cmd.Context()
-			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *node) error {
+			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
 				versions, err := n.History(ctx, at.share, at.path)
 				if err != nil {
 					return err
@@ -72,7 +72,7 @@ func runShareRestore(ctx context.Context, g *globals, args []string, opts restor
 	if err != nil {
 		return err
 	}
-	return g.withShares(ctx, local, func(n *node) error {
+	return g.withShares(ctx, local, func(n *shareNode) error {
 		return g.eachPlace(ctx, args, false, "restored", func(ctx context.Context, p place) ([]api.FileInfo, error) {
 			return n.Restore(ctx, p.share, p.path, at)
 		})
@@ -111,7 +111,7 @@ func newShareRevertCmd(g *globals) *cobra.Command {
 				return err
 			}
 			ctx := cmd.Context()
-			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *node) error {
+			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 				return g.eachPlace(ctx, args, false, "reverted", func(ctx context.Context, p place) ([]api.FileInfo, error) {
 					return n.Revert(ctx, p.share, p.path)
 				})

@@ -29,7 +29,7 @@ func newShareLsCmd(g *globals) *cobra.Command {
 }
 
 func runShareLs(ctx context.Context, g *globals, at place) error {
-	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *node) error {
+	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
 		files, err := n.Ls(ctx, at.share, at.path)
 		if err != nil {
 			return err

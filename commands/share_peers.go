@@ -17,7 +17,7 @@ func newSharePeersCmd(g *globals) *cobra.Command {
 	return oneShare("peers", "List the machines of a share that are connected, or were met",
 		"List the machines of a share that are connected, or were met: node, address, whether it is in sync, what it lacks.",
 		func(ctx context.Context, name string) error {
-			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *node) error {
+			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
 				peers, err := n.Peers(ctx, name)
 				if err != nil {
 					return err
@@ -66,7 +66,7 @@ func newShareMembersCmd(g *globals) *cobra.Command {
 	return oneShare("members", "List the machines that belong to a share, and who admitted them",
 		"List the machines that belong to a share, who admitted each, and those that came with a token and are not listed yet.",
 		func(ctx context.Context, name string) error {
-			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *node) error {
+			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
 				members, err := n.Members(ctx, name)
 				if err != nil {
 					return err
@@ -118,7 +118,7 @@ func newShareAdmitCmd(g *globals) *cobra.Command {
 			if len(key) < 8 || len(key) > 64 || strings.Trim(key, "0123456789abcdef") != "" {
 				return withHint(usageErrorf("%q is not the key of a node", args[1]), "\"shoal share members %s\" shows them", name)
 			}
-			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *node) error {
+			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 				if err := n.Admit(ctx, name, key); err != nil {
 					return err
 				}

@@ -30,7 +30,7 @@ func newShareStatusCmd(g *globals) *cobra.Command {
 }
 
 func runShareStatus(ctx context.Context, g *globals, names []string) error {
-	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *node) error {
+	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
 		names, err := namesOrAll(ctx, n, names)
 		if err != nil {
 			return err
@@ -51,7 +51,7 @@ func runShareStatus(ctx context.Context, g *globals, names []string) error {
 }
 
 // namesOrAll are the shares that are named or, when none is, all.
-func namesOrAll(ctx context.Context, n *node, names []string) ([]string, error) {
+func namesOrAll(ctx context.Context, n *shareNode, names []string) ([]string, error) {
 	for _, name := range names {
 		if err := checkShareName(name); err != nil {
 			return nil, err

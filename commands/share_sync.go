@@ -56,7 +56,7 @@ func runShareSync(ctx context.Context, g *globals, names []string, opts syncOpti
 	if err != nil {
 		return err
 	}
-	return g.withShares(ctx, local, func(n *node) error {
+	return g.withShares(ctx, local, func(n *shareNode) error {
 		ctx, done := showProgress(ctx, g)
 		results, err := n.Sync(ctx, api.SyncOptions{Names: names, For: time.Duration(opts.duration)})
 		done()

@@ -56,7 +56,7 @@ func runShareToken(ctx context.Context, g *globals, name string, opts tokenOptio
 	if err := checkShareName(name); err != nil {
 		return err
 	}
-	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *node) error {
+	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
 		token, err := n.Token(ctx, name, opts.role)
 		if err != nil {
 			return err

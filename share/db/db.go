@@ -59,14 +59,40 @@ func Open(path string) (d *DB, aside string, err error) {
 	return d, aside, nil
 }
 
+// OpenToRead opens a database that another process may be writing, for View alone. os.ErrNotExist when there is none.
+func OpenToRead(path string) (*DB, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	d := newDB(path)
+	var err error
+	if d.r, err = sql.Open("sqlite", dsn(path, "&_pragma=query_only(1)")); err != nil {
+		return nil, err
+	}
+	var v int
+	if err = d.r.QueryRow("PRAGMA user_version").Scan(&v); err == nil && v != len(migrations) {
+		err = fmt.Errorf("it is of another version (%d, this one knows %d): start a node once to bring it up to date", v, len(migrations))
+	}
+	if err != nil {
+		d.Close()
+		return nil, fmt.Errorf("opening the database %s: %w", path, err)
+	}
+	return d, nil
+}
+
+func newDB(path string) *DB {
+	return &DB{path: path, prepared: map[prepared]*sql.Stmt{}, writing: make(chan struct{}, 1), reading: make(chan struct{}, maxReaders)}
+}
+
+var errReadOnly = errors.New("the database was opened to be read")
+
 func open(path string) (_ *DB, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite would follow umask; keys are in there
 	if err != nil {
 		return nil, err
 	}
 	f.Close()
-	d := &DB{path: path, prepared: map[prepared]*sql.Stmt{},
-		writing: make(chan struct{}, 1), reading: make(chan struct{}, maxReaders)}
+	d := newDB(path)
 	defer func() {
 		if err != nil {
 			d.Close()
@@ -172,6 +198,9 @@ type Tx struct {
 
 // Update runs f in a transaction that may write. Only one runs at a time. When f fails nothing has happened.
 func (d *DB) Update(ctx context.Context, f func(*Tx) error) error {
+	if d.w == nil {
+		return errReadOnly
+	}
 	return d.run(ctx, d.w, d.writing, f)
 }
 

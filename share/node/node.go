@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -28,6 +29,9 @@ type Options struct {
 	Net    Net    // nil: nobody is met
 	Watch  bool   // look at folders as they change, not only at the start and each hour
 	Logger *slog.Logger
+
+	Hosts    []string // host:port, where to look for nodes of every share
+	Trackers []string // likewise
 
 	// For simulations.
 	Now        func() time.Time
@@ -55,6 +59,9 @@ type Node struct {
 	read       atomic.Int64 // bytes of pieces that came, and that went
 	written    atomic.Int64
 	lock       *os.File
+	hosts      []string
+	trackers   []string
+	shares     []db.Share // between reading and opening
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -68,10 +75,8 @@ type Node struct {
 // Open takes the state folder and everything in it. bt.Busy when another process has it. Run starts to work.
 func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 	n := &Node{log: opts.Logger, home: opts.Home, label: opts.Label, net: opts.Net, watch: opts.Watch, now: opts.Now, random: opts.Random,
-		openFS: opts.OpenFS, continuity: opts.Continuity, engines: map[string]*engine{}, pieces: newPieceCache(64 << 20)}
-	n.defaults()
-	n.transfers = newTransfers(n)
-	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		openFS: opts.OpenFS, continuity: opts.Continuity, hosts: opts.Hosts, trackers: opts.Trackers}
+	n.defaults(ctx)
 	defer func() {
 		if err != nil {
 			n.Close()
@@ -100,7 +105,32 @@ func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 	return n, nil
 }
 
-func (n *Node) defaults() {
+// OpenToRead opens a state folder to look at it, whoever has it: nothing can be changed, and nobody is met. A folder
+// without state has no shares.
+func OpenToRead(ctx context.Context, opts Options) (_ *Node, err error) {
+	n := &Node{log: opts.Logger, home: opts.Home, label: opts.Label, now: opts.Now, openFS: opts.OpenFS, continuity: noContinuity{}}
+	n.defaults(ctx)
+	defer func() {
+		if err != nil {
+			n.Close()
+		}
+	}()
+	n.db, err = db.OpenToRead(filepath.Join(n.home, "node.db"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return n, nil
+	}
+	if err == nil {
+		err = n.db.View(ctx, n.readShares)
+	}
+	if err != nil {
+		return nil, ioError("reading the node's state", err)
+	}
+	return n, n.openEngines()
+}
+
+func (n *Node) defaults(ctx context.Context) {
+	n.engines, n.pieces, n.transfers = map[string]*engine{}, newPieceCache(64<<20), newTransfers(n)
+	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
@@ -119,41 +149,50 @@ func (n *Node) defaults() {
 	}
 }
 
-// load reads what the node knows.
+// load reads what the node knows. A new one gets its seed.
 func (n *Node) load(ctx context.Context) error {
-	var shares []db.Share
 	err := n.db.Update(ctx, func(t *db.Tx) error {
 		seed, err := t.Value("seed")
+		if err != nil || seed != nil {
+			return err
+		}
+		fresh, err := secret.NewNodeSeed(n.random)
 		if err != nil {
 			return err
 		}
-		if seed == nil {
-			fresh, err := secret.NewNodeSeed(n.random)
-			if err != nil {
-				return err
-			}
-			seed = fresh[:]
-			if err := t.SetValue("seed", seed); err != nil {
-				return err
-			}
-		}
-		if len(seed) != len(n.seed) {
-			return fmt.Errorf("a node seed of %d bytes", len(seed))
-		}
-		n.seed = secret.NodeSeed(seed)
-		shares, err = t.Shares()
-		return err
+		return t.SetValue("seed", fresh[:])
 	})
+	if err == nil {
+		err = n.db.View(ctx, n.readShares)
+	}
 	if err != nil {
 		return ioError("reading the node's state", err)
 	}
-	for _, s := range shares {
+	return n.openEngines()
+}
+
+func (n *Node) readShares(t *db.Tx) (err error) {
+	seed, err := t.Value("seed")
+	if err != nil {
+		return err
+	}
+	if len(seed) != len(n.seed) {
+		return fmt.Errorf("a node seed of %d bytes", len(seed))
+	}
+	n.seed = secret.NodeSeed(seed)
+	n.shares, err = t.Shares()
+	return err
+}
+
+func (n *Node) openEngines() error {
+	for _, s := range n.shares {
 		e, err := newEngine(n, s)
 		if err != nil {
 			return ioError("opening share "+s.Name, err)
 		}
 		n.engines[s.Name] = e
 	}
+	n.shares = nil
 	return nil
 }
 

@@ -62,7 +62,7 @@ func (s *swarm) run() {
 	defer s.fetcher.Close()
 	for {
 		m, err := e.node.net.Meet(e.ctx, MeetOptions{InfoHash: e.keys.Rendezvous, Extension: e.keys.Extension,
-			Trackers: config.Trackers, Hosts: config.Hosts, LANOnly: config.LANOnly}, s.meet)
+			Trackers: slices.Concat(config.Trackers, e.node.trackers), Hosts: slices.Concat(config.Hosts, e.node.hosts), LANOnly: config.LANOnly}, s.meet)
 		if err == nil {
 			s.meeting = m
 			break
