@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -29,7 +30,12 @@ type nodeOptions struct {
 	hosts    []string // host:port, likewise
 	http     string   // where to listen as a web server for torrents; "" = nowhere
 	watch    []string // folders of .torrent and .magnet files
+
+	wait time.Duration // for the lock that another process holds
 }
+
+// lockEvery is how often a lock is tried that another process holds.
+const lockEvery = 200 * time.Millisecond
 
 // openLocal opens the shares of a state folder in this process. Busy when another holds the lock.
 type openLocal func(ctx context.Context, home string, opts nodeOptions) (api.Node, io.Closer, error)
@@ -109,23 +115,34 @@ func (g *globals) openShares(ctx context.Context, opts nodeOptions) (*shareNode,
 	if err != nil {
 		return nil, err
 	}
-	client, err := api.Dial(ctx, home)
-	if err == nil {
-		return &shareNode{Node: client, running: true}, nil
-	}
-	if !errors.Is(err, api.ErrNoNode) {
-		return nil, err
-	}
-	local, closer, err := g.openLocal(ctx, home, opts)
-	if err == nil {
-		return &shareNode{Node: local, closer: closer}, nil
-	}
-	if bt.CodeOf(err) == bt.Busy { // by a node that has just been started, perhaps
+	for until := time.Now().Add(opts.wait); ; {
+		client, err := api.Dial(ctx, home)
+		if err == nil {
+			return &shareNode{Node: client, running: true}, nil
+		}
+		if !errors.Is(err, api.ErrNoNode) {
+			return nil, err
+		}
+		local, closer, err := g.openLocal(ctx, home, opts)
+		if err == nil {
+			return &shareNode{Node: local, closer: closer}, nil
+		}
+		if bt.CodeOf(err) != bt.Busy {
+			return nil, err
+		}
+		// Perhaps a node has just been started; or another one-shot will be done soon.
 		if client, dialErr := api.Dial(ctx, home); dialErr == nil {
 			return &shareNode{Node: client, running: true}, nil
 		}
+		if time.Now().After(until) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(lockEvery):
+		}
 	}
-	return nil, err
 }
 
 // withShares runs f on the shares of this machine, and gives them back.

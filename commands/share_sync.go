@@ -15,6 +15,9 @@ import (
 	"shoal/share/api"
 )
 
+// syncWait is how long a job waits for another, without --for.
+const syncWait = 10 * time.Minute
+
 // syncOptions are the flags of share sync.
 type syncOptions struct {
 	shareNetworkOptions
@@ -33,7 +36,8 @@ func newShareSyncCmd(g *globals) *cobra.Command {
 		Short: "Bring shares in sync with a peer, and exit",
 		Long: "Look for changes here, meet others, exchange what is new, fetch what is missing, and exit: for cron. Without NAME\n" +
 			"all shares are synced. The status is 0 when each is in sync with a peer, 4 when nobody came, 5 when time was over\n" +
-			"or something waits for a person. A node that runs does it, if there is one.",
+			"or something waits for a person. A node that runs does it, if there is one; a job that comes while another one\n" +
+			"syncs waits for that, as long as --for says.",
 		Example: "  shoal share sync\n  shoal share sync --for 10m photos notes",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,6 +60,8 @@ func runShareSync(ctx context.Context, g *globals, names []string, opts syncOpti
 	if err != nil {
 		return err
 	}
+	// Of two jobs at the same time the second goes on where the first has ended.
+	local.wait = cmp.Or(time.Duration(opts.duration), syncWait)
 	return g.withShares(ctx, local, func(n *shareNode) error {
 		ctx, done := showProgress(ctx, g)
 		results, err := n.Sync(ctx, api.SyncOptions{Names: names, For: time.Duration(opts.duration)})
