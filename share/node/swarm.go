@@ -19,12 +19,12 @@ type swarm struct {
 	e       *engine
 	config  api.ShareConfig // as it was at the start
 	fetcher *wire.Fetcher
-	meeting Meeting
 	index   *indexer
 	data    *wire.Job
 	wake    chan struct{} // the state that peers are told of may have changed
 
 	mu       sync.Mutex // guards what follows
+	meeting  Meeting    // nil at first
 	peers    map[[32]byte]*peer
 	said     wire.State                 // last told
 	failures map[netip.Addr][]time.Time // of handshakes, by address
@@ -64,7 +64,9 @@ func (s *swarm) run() {
 		m, err := e.node.net.Meet(e.ctx, MeetOptions{InfoHash: e.keys.Rendezvous, Extension: e.keys.Extension,
 			Trackers: slices.Concat(config.Trackers, e.node.trackers), Hosts: slices.Concat(config.Hosts, e.node.hosts), LANOnly: config.LANOnly}, s.meet)
 		if err == nil {
+			s.mu.Lock()
 			s.meeting = m
+			s.mu.Unlock()
 			break
 		}
 		e.log.Error("peers cannot be met", "why", err)
@@ -72,14 +74,22 @@ func (s *swarm) run() {
 			return
 		}
 	}
-	s.meeting.AddPeers(s.remembered())
+	m := s.meets()
+	m.AddPeers(s.remembered())
 	var wg sync.WaitGroup
 	wg.Go(func() { s.index.run(e.ctx) })
 	wg.Go(func() { s.runData() })
 	wg.Go(s.tell)
 	<-e.ctx.Done()
-	s.meeting.Close()
+	m.Close()
 	wg.Wait()
+}
+
+// meets is the meeting; nil while there is none yet.
+func (s *swarm) meets() Meeting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.meeting
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -153,7 +163,9 @@ func (s *swarm) wrongSecret(a netip.Addr) {
 	recent := slices.DeleteFunc(s.failures[a], func(t time.Time) bool { return now.Sub(t) > time.Minute })
 	if s.failures[a] = append(recent, now); len(s.failures[a]) >= 3 {
 		delete(s.failures, a)
-		s.meeting.Ban(a, banWrong)
+		if s.meeting != nil {
+			s.meeting.Ban(a, banWrong)
+		}
 	}
 }
 
@@ -281,7 +293,9 @@ func (s *swarm) Message(c *wire.Conn, m wire.Message) {
 	case *wire.Kept:
 		s.e.promise.waiting.end(c, m.N, m)
 	case *wire.Peers:
-		s.meeting.AddPeers(m.Addrs)
+		if meeting := s.meets(); meeting != nil {
+			meeting.AddPeers(m.Addrs)
+		}
 	}
 }
 
