@@ -262,10 +262,10 @@ func TestStorePromises(t *testing.T) {
 	_, err := b.Ls(t.Context(), "s", "")
 	wantCode(t, err, bt.NotFound)
 	a.admitted2(b)
-	a.inSync()
-	if _, err := a.Drop(short(t, time.Minute), "s", []string{"x", "big.bin"}, false); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, "promises of the store", func() bool {
+		_, err := a.Drop(short(t, time.Minute), "s", []string{"x", "big.bin"}, false)
+		return err == nil
+	})
 	if a.has("x") || a.has("big.bin") {
 		t.Fatal("they are still here")
 	}
