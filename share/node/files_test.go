@@ -361,3 +361,33 @@ func TestPromisedInArchive(t *testing.T) {
 		t.Fatal("what was not promised must stay: ", err)
 	}
 }
+
+// Two real nodes drop the same files at once: each file stays on one of them.
+func TestDropAtOnce(t *testing.T) {
+	files := map[string]string{}
+	for i := range 8 {
+		files[fmt.Sprint(i)] = fmt.Sprint("content ", i)
+	}
+	a := founder(t, files)
+	b := a.joiner("b", "write", api.ShareConfig{})
+	a.admitted(b)
+	a.inSync()
+	b.inSync()
+	for name := range files {
+		done := make(chan error, 2)
+		for _, m := range []*testMember{a, b} {
+			go func() {
+				_, err := m.Drop(short(t, time.Minute), "s", []string{name}, false)
+				done <- err
+			}()
+		}
+		for range 2 {
+			if err := <-done; err != nil && bt.CodeOf(err) != codeHeld {
+				t.Error(err)
+			}
+		}
+		if !a.has(name) && !b.has(name) {
+			t.Fatalf("%s is nowhere", name)
+		}
+	}
+}
