@@ -201,6 +201,12 @@ func (e *engine) localTo(ctx context.Context, c blob.Cap, size int64, hash [32]b
 	if err != nil {
 		return false, err
 	}
+	if len(names) > 0 && e.fsNow() == nil { // it has just been started
+		if err := e.do(ctx, e.openFolder); err != nil {
+			return false, nil
+		}
+		e.show(api.StateScanning, nil)
+	}
 	for _, name := range names {
 		if e.copyFile(ctx, name, size, hash, to) == nil {
 			return true, nil

@@ -33,7 +33,7 @@ func (e *engine) showProgress(busy bool) error {
 	switch {
 	case e.store != nil:
 		missing = e.store.missing()
-		settled = !busy && missing == 0 && len(l.incomplete()) == 0 && l.any()
+		settled = !busy && missing == 0 && len(l.incomplete()) == 0 && l.any() && e.store.asked(l)
 		if settled {
 			state = api.StateInSync
 		}
@@ -201,13 +201,17 @@ func (e *engine) totals(ctx context.Context, s *api.Status, v view) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		shown := 0
+		type content struct {
+			size int64
+			hash [32]byte
+		}
+		shown := map[content]bool{} // twins of equal content are one file
 		for i := range p.Entries {
 			x := &p.Entries[i]
-			if x.Type != index.File {
+			if x.Type != index.File || shown[content{x.Size, x.Hash}] {
 				continue
 			}
-			shown++
+			shown[content{x.Size, x.Hash}] = true
 			s.TotalFiles++
 			s.TotalBytes += x.Size
 			if !wants(&v.Config, p.Path) {
@@ -215,7 +219,7 @@ func (e *engine) totals(ctx context.Context, s *api.Status, v view) error {
 				s.NeedBytes -= x.Size
 			}
 		}
-		if shown > 1 {
+		if len(shown) > 1 {
 			s.Conflicts++
 		}
 	}

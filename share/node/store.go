@@ -88,6 +88,18 @@ func (s *store) want() {
 	}
 }
 
+// asked reports whether the data of all complete heads has been asked for.
+func (s *store) asked(l headList) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range l.all {
+		if h.Complete && !s.wanted[h.Root] {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *store) wantBelow(root blob.ID) error {
 	for id, err := range index.Reach(index.RefsIn(s.e.blobs), []blob.ID{root}, nil) {
 		if err != nil {
