@@ -87,6 +87,7 @@ def state(source, folder):
         f.write(resume)
     with open(os.path.join(folder, "session"), "wb") as f:
         f.write(lt.bencode(session.save_state()))
+    os._exit(0)  # now and then the library crashes when it is taken down on a busy machine
 
 
 {"run": lambda a: run(*a[:3]), "make": lambda a: make(*a), "state": lambda a: state(*a)}[sys.argv[1]](sys.argv[2:])
