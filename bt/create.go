@@ -2,10 +2,8 @@ package bt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -201,13 +199,10 @@ func baseName(p string) (string, error) {
 	return name, nil
 }
 
-// errChanged is why a torrent of files that are being written would be of no use.
-var errChanged = errors.New("it changed while it was read")
-
-// checkUnchanged fails when the file is no longer what it was at the scan.
-func (f *scanned) checkUnchanged(info os.FileInfo) error {
-	if !info.Mode().IsRegular() || info.Size() != f.size || !info.ModTime().Equal(f.mtime) {
+// checkUnchanged fails when the file, of which the system says this, is no longer what it was at the scan.
+func (f *scanned) checkUnchanged(now hashStat, err error) error {
+	if err == nil && now != f.hashStat {
 		return errorf(Failed, "hashing %s: %w", f.name, errChanged)
 	}
-	return nil
+	return err
 }
