@@ -324,3 +324,16 @@ func TestLargeTwins(t *testing.T) {
 		t.Errorf("%d bytes were sent of %d", n, len(content))
 	}
 }
+
+// There may be more large files than torrents that a node opens at once.
+func TestManyLarge(t *testing.T) {
+	t.Parallel()
+	a, b := newMachine(t, "a"), newMachine(t, "b")
+	for i := range 3*maxOpen + 1 {
+		write(t, a.dir, fmt.Sprintf("large%d", i), []byte(strings.Repeat(fmt.Sprintf("large file %d ", i), 25_000)))
+	}
+	a.create()
+	b.join(a, "write", a)
+	b.synced()
+	same(t, a, b)
+}
