@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 
@@ -44,6 +45,7 @@ type Client struct {
 	net    *transport
 	http   *http.Client // for .torrent files
 	web    *http.Client // for webseeds
+	seeds  *handlePool  // of files that are seeded where they lie
 
 	byTorrent sync.Map // *torrent.Torrent → *swarm, for callbacks of the library
 	keepers   sync.Map // InfoHash → doorkeeper, of torrents that are not for everybody
@@ -103,6 +105,7 @@ func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, log: log, net: tr, policy: newPolicy(cfg), http: tr.httpClient(false), web: tr.httpClient(true),
+		seeds: newHandlePool(os.OpenFile, maxHandles),
 		up:   rate.NewLimiter(rate.Inf, limiterBurst),
 		down: rate.NewLimiter(rate.Inf, limiterBurst),
 	}
@@ -292,6 +295,7 @@ func (c *Client) Close() error {
 	}
 	c.web.CloseIdleConnections()
 	c.http.CloseIdleConnections()
+	c.seeds.close()
 	return nil
 }
 

@@ -131,7 +131,7 @@ func (s *FileStorage) open(ctx context.Context) (err error) {
 	if s.root, err = os.OpenRoot(s.opts.Root); err != nil {
 		return err
 	}
-	s.pool = newHandlePool(s.root, maxHandles)
+	s.pool = newHandlePool(s.root.OpenFile, maxHandles)
 	if s.lock, err = s.takeLock(); err != nil {
 		return err
 	}

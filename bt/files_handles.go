@@ -5,15 +5,16 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
-// maxHandles bounds the descriptors one storage keeps open when none is in use.
+// maxHandles bounds the descriptors that one pool keeps open when none is in use.
 const maxHandles = 64
 
-// A handlePool opens files below a root when they are needed, and keeps those used last open.
+// A handlePool opens files when they are needed, and keeps those used last open.
 type handlePool struct {
-	root  *os.Root
-	limit int
+	openFile func(name string, flag int, perm fs.FileMode) (*os.File, error)
+	limit    int
 
 	mu    sync.Mutex
 	open  map[string]*handle
@@ -25,12 +26,13 @@ type handle struct {
 	*os.File
 	name  string
 	users int
-	stale bool // close it when the last user is gone
+	stale bool                  // close it when the last user is gone
+	seen  atomic.Pointer[stamp] // that the file had when it was opened; nil = nobody asked
 	elem  *lru.Element
 }
 
-func newHandlePool(root *os.Root, limit int) *handlePool {
-	return &handlePool{root: root, limit: limit, open: make(map[string]*handle), usage: lru.New()}
+func newHandlePool(openFile func(string, int, fs.FileMode) (*os.File, error), limit int) *handlePool {
+	return &handlePool{openFile: openFile, limit: limit, open: make(map[string]*handle), usage: lru.New()}
 }
 
 // get opens the name unless it is open. Callers agree on one flag and perm for each name, see drop. Whoever gets a
@@ -40,7 +42,7 @@ func (p *handlePool) get(name string, flag int, perm fs.FileMode) (*handle, erro
 	defer p.mu.Unlock()
 	h := p.open[name]
 	if h == nil {
-		f, err := p.root.OpenFile(name, flag, perm)
+		f, err := p.openFile(name, flag, perm)
 		if err != nil {
 			return nil, err
 		}

@@ -16,6 +16,7 @@ type hashInput struct {
 	file   hashFile
 	opened int    // its number; -1 = none is open
 	buf    []byte // made when it is needed
+	dense  span   // bytes of the file that are known to have no hole among them
 }
 
 // errChanged is why a file that is being written cannot be hashed.
@@ -30,7 +31,7 @@ func (in *hashInput) open(i int, name string) (opened bool, err error) {
 	if in.file, err = openHashFile(name); err != nil {
 		return false, err
 	}
-	in.opened = i
+	in.opened, in.dense = i, span{}
 	return true, nil
 }
 
@@ -48,7 +49,7 @@ func (in *hashInput) each(ctx context.Context, off, n int64, sum func([]byte)) e
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		done, err := in.file.mapped(off, n, sum)
+		done, err := in.mapped(off, n, sum)
 		if err == nil && done == 0 {
 			done, err = in.read(off, n, sum)
 		}
@@ -59,6 +60,25 @@ func (in *hashInput) each(ctx context.Context, off, n int64, sum func([]byte)) e
 	}
 	return nil
 }
+
+// mapped hands on what can be mapped. Holes are read: a mapping would fill them where files live in memory.
+func (in *hashInput) mapped(off, n int64, sum func([]byte)) (int64, error) {
+	if n < mapLeast {
+		return 0, nil
+	}
+	if off < in.dense.from || off >= in.dense.to {
+		in.dense = span{off, in.file.hole(off)}
+	}
+	if n = min(n, mapMost, in.dense.to-off); n < mapLeast {
+		return 0, nil
+	}
+	return in.file.mapped(off, n, sum)
+}
+
+const (
+	mapLeast = 64 << 10 // to map less costs more than to copy it
+	mapMost  = 4 << 20  // what is mapped counts as memory of the process
+)
 
 // read hands on a chunk by way of a buffer.
 func (in *hashInput) read(off, n int64, sum func([]byte)) (int64, error) {

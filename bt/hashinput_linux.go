@@ -64,18 +64,18 @@ func (f hashFile) ReadAt(b []byte, off int64) (done int, err error) {
 	return done, nil
 }
 
-const (
-	mapLeast = 64 << 10 // to map less costs more than to copy it
-	mapMost  = 4 << 20  // what is mapped counts as memory of the process
-)
-
-// mapped hands bytes at off, at most n, to sum as they lie in the page cache: to copy them would cost a fifth of the
-// time that it takes to hash them. It does nothing when they are few, or when the file cannot be mapped.
-func (f hashFile) mapped(off, n int64, sum func([]byte)) (done int64, err error) {
-	if n < mapLeast {
-		return 0, nil
+// hole is where the first hole at or behind off begins; the end of the file is one.
+func (f hashFile) hole(off int64) int64 {
+	at, err := unix.Seek(int(f), off, unix.SEEK_HOLE)
+	if err != nil {
+		return off // nothing is known: all may be one
 	}
-	n = min(n, mapMost)
+	return at
+}
+
+// mapped hands n bytes at off to sum as they lie in the page cache: to copy them would cost a fifth of the time that it
+// takes to hash them. It does nothing when the file cannot be mapped.
+func (f hashFile) mapped(off, n int64, sum func([]byte)) (done int64, err error) {
 	lead := off % int64(os.Getpagesize())
 	b, err := unix.Mmap(int(f), off-lead, int(lead+n), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {

@@ -31,5 +31,8 @@ func statHashFile(name string) (hashStat, error) {
 	return hashStatOf(info), nil
 }
 
+// hole says that all may be one.
+func (hashFile) hole(off int64) int64 { return off }
+
 // mapped does nothing: files are read.
 func (hashFile) mapped(int64, int64, func([]byte)) (int64, error) { return 0, nil }

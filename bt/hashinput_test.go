@@ -39,6 +39,37 @@ func TestHashInput(t *testing.T) {
 	}
 }
 
+// Holes are zeros, and stay holes.
+func TestHashInputHoles(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "file")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	want := make([]byte, 12<<20)
+	for _, off := range []int64{1 << 20, 9 << 20} {
+		data := randomBytes(1 << 20)
+		copy(want[off:], data)
+		if _, err := f.WriteAt(data, off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Truncate(int64(len(want))); err != nil {
+		t.Fatal(err)
+	}
+	in := hashInput{opened: -1}
+	defer in.close()
+	if _, err := in.open(0, name); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	if err := in.each(t.Context(), 0, int64(len(want)), func(b []byte) { got = append(got, b...) }); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
 // A file that is cut while it is hashed, even in the middle of a hash, is an error and no crash.
 func TestHashInputCut(t *testing.T) {
 	t.Parallel()

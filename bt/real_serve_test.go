@@ -135,6 +135,9 @@ func TestRealServeWeb(t *testing.T) {
 					download(t, session(t, bt.Config{}), s.serving.TorrentURL, root, bt.DownloadOptions{Dir: got})
 				}
 				bttest.CompareTrees(t, filepath.Join(got, filepath.Base(root)), root)
+				if e := s.wait(t, "copy"); e.Copies != 1 {
+					t.Errorf("%+v", e.ServeTotals)
+				}
 				s.stop()
 				e := s.wait(t, "stopped")
 				if err := <-s.over; !errors.Is(err, context.Canceled) || e.Reason != "interrupted" || e.Uploaded < m.Length {

@@ -104,7 +104,7 @@ func (c *Client) Seed(ctx context.Context, m *Metainfo, opts SeedOptions) (*Seed
 			return nil, err
 		}
 	}
-	files, err := newSeedFiles(m, names, opts.Changed)
+	files, err := newSeedFiles(m, names, c.seeds, opts.Changed)
 	if err != nil {
 		return nil, err
 	}
@@ -189,6 +189,9 @@ func (s *Seeding) hear(peer netip.AddrPort) {
 
 // Close leaves the swarm. It may be called twice.
 func (s *Seeding) Close() error {
-	s.once.Do(s.swarm.close)
+	s.once.Do(func() {
+		s.swarm.close()
+		_ = s.files.Close() // they were only read
+	})
 	return nil
 }

@@ -12,12 +12,13 @@ import (
 	"time"
 )
 
-// A seedFiles is the Storage of a torrent whose data is in place. It only reads, takes no lock, and keeps no file open.
+// A seedFiles is the Storage of a torrent whose data is in place. It only reads, and takes no lock.
 //
-// A byte that it gives out is the one that was hashed: before and after each read the file must have the stamp that it
-// had when it was hashed. When one has another, or is gone, all of the torrent is withdrawn, for good.
+// A byte that it gives out is the one that was hashed: when it is opened, and after each read, the file must have the
+// stamp that it had when it was hashed. When one has another, or is gone, all of the torrent is withdrawn, for good.
 type seedFiles struct {
 	m       *Metainfo
+	pool    *handlePool
 	names   []string // of m.Files on disk
 	stamps  []stamp  // when they were hashed
 	changed func(error)
@@ -29,8 +30,8 @@ type seedFiles struct {
 
 // newSeedFiles looks at the files, which names gives in the order of m.Files. One that is not there, or has another
 // length, is Damaged. changed, when given, is called once, from any goroutine, when a file has changed.
-func newSeedFiles(m *Metainfo, names []string, changed func(error)) (*seedFiles, error) {
-	s := &seedFiles{m: m, names: names, stamps: make([]stamp, len(names)), settled: true, changed: changed}
+func newSeedFiles(m *Metainfo, names []string, pool *handlePool, changed func(error)) (*seedFiles, error) {
+	s := &seedFiles{m: m, pool: pool, names: names, stamps: make([]stamp, len(names)), settled: true, changed: changed}
 	now := time.Now()
 	for i, name := range names {
 		info, err := os.Stat(name)
@@ -94,6 +95,7 @@ func (s *seedFiles) withdraw(i int, what string) *Error {
 	if !s.gone.CompareAndSwap(nil, err) {
 		return s.gone.Load()
 	}
+	s.pool.drop(s.names...)
 	if s.changed != nil {
 		s.changed(err)
 	}
@@ -161,23 +163,26 @@ func (s *seedFiles) ReadAt(b []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// readFile fills b with what file i has at off, if the file is what was hashed before and after that.
+// readFile fills b with what file i has at off, if the file is what was hashed. Who writes changes its time first, and
+// its bytes then: it is enough to look after the reading, provided that what was read is what has the name.
 func (s *seedFiles) readFile(i int, b []byte, off int64) error {
 	if err := s.gone.Load(); err != nil {
 		return err
 	}
-	f, err := os.Open(s.names[i])
+	h, err := s.pool.get(s.names[i], os.O_RDONLY, 0)
 	if err != nil {
 		return s.compare(i, nil, err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err := s.compare(i, info, err); err != nil {
-		return err
+	defer s.pool.put(h)
+	if seen := h.seen.Load(); seen == nil || *seen != s.stamps[i] {
+		info, err := h.Stat()
+		if err := s.compare(i, info, err); err != nil {
+			return err
+		}
+		h.seen.Store(&s.stamps[i])
 	}
-	_, readErr := f.ReadAt(b, off)
-	info, err = f.Stat()
-	if err := s.compare(i, info, err); err != nil {
+	_, readErr := h.ReadAt(b, off)
+	if err := s.checkFile(i); err != nil {
 		return err
 	}
 	if errors.Is(readErr, io.EOF) {
@@ -251,5 +256,8 @@ func (s *seedFiles) MarkComplete(int) error { return nil }
 // MarkIncomplete has nothing to record.
 func (s *seedFiles) MarkIncomplete(int) error { return nil }
 
-// Close has nothing to release.
-func (s *seedFiles) Close() error { return nil }
+// Close closes the files.
+func (s *seedFiles) Close() error {
+	s.pool.drop(s.names...)
+	return nil
+}

@@ -38,7 +38,7 @@ func seedOf(t *testing.T, format Format, changed func(error)) (s *seedFiles, spa
 		}
 		copy(space[f.Offset:], b)
 	}
-	if s, err = newSeedFiles(m, names, changed); err != nil {
+	if s, err = newSeedFiles(m, names, newHandlePool(os.OpenFile, 2), changed); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.verify(t.Context(), nil); err != nil {

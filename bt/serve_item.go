@@ -42,7 +42,7 @@ func (s *server) load(ctx context.Context, arg string, changed func(error)) (*se
 	if err != nil {
 		return nil, err
 	}
-	files, err := newSeedFiles(m, names, changed)
+	files, err := newSeedFiles(m, names, s.c.seeds, changed)
 	if err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && s.opts.Dir == "" {
 			e.Advice = "--dir says where the data is"
@@ -86,7 +86,7 @@ func (s *server) loadPath(ctx context.Context, arg string, changed func(error)) 
 		}
 		hashed = m.Length
 	}
-	files, err := tree.files(m, changed)
+	files, err := tree.files(m, s.c.seeds, changed)
 	if err != nil {
 		return nil, err
 	}
@@ -164,14 +164,14 @@ func (t *seedTree) recall(r *seedRecord) *Metainfo {
 }
 
 // files are those of m, which was made of the tree, if they are still what was looked at.
-func (t *seedTree) files(m *Metainfo, changed func(error)) (*seedFiles, error) {
+func (t *seedTree) files(m *Metainfo, pool *handlePool, changed func(error)) (*seedFiles, error) {
 	names := make([]string, len(m.Files))
 	for i, f := range m.Files {
 		if names[i] = t.root; m.Dir {
 			names[i] = filepath.Join(t.root, filepath.FromSlash(f.Path))
 		}
 	}
-	s, err := newSeedFiles(m, names, changed)
+	s, err := newSeedFiles(m, names, pool, changed)
 	if err != nil {
 		return nil, err
 	}

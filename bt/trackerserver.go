@@ -145,11 +145,10 @@ func (t *trackerServer) announce(a serverAnnounce) (r serverReply, ok bool) {
 	}
 	t.purge(s, now)
 	old := s.peers[a.Peer]
-	complete := a.Left == 0
-	if complete && (a.Event == eventCompleted || old != nil && !old.seed) {
-		if old == nil || !old.seed {
-			s.completed++
-		}
+	// Who comes with nothing left need not have anything: aria2 says so, too, of a magnet whose metadata it lacks.
+	complete := a.Left == 0 && (a.Event == eventCompleted || old != nil && !old.seed)
+	if complete && (old == nil || !old.seed) {
+		s.completed++
 	}
 	if a.Event == eventStopped {
 		t.forget(s, a.Peer)
@@ -161,7 +160,7 @@ func (t *trackerServer) announce(a serverAnnounce) (r serverReply, ok bool) {
 	if complete && t.cfg.OnComplete != nil {
 		t.cfg.OnComplete(a.InfoHash, a.PeerID, a.Peer)
 	}
-	if !complete && a.Event != eventStopped && t.cfg.OnPeer != nil {
+	if a.Left > 0 && a.Event != eventStopped && t.cfg.OnPeer != nil {
 		t.cfg.OnPeer(a.InfoHash, a.Peer)
 	}
 	return r, true
@@ -231,8 +230,8 @@ func (t *trackerServer) purge(s *trackedSwarm, now time.Time) {
 	}
 }
 
-// reply is for a peer of a swarm: some others, those of this process first. A seed is told of no seeds. The caller
-// holds mu.
+// reply is for a peer of a swarm: some others, those of this process first. A seed is told of no other seeds; of this
+// process it is, as it may be none, see announce. The caller holds mu.
 func (t *trackerServer) reply(s *trackedSwarm, a serverAnnounce) serverReply {
 	r := serverReply{Interval: t.cfg.Interval, Seeds: s.seeds + 1, Leechers: len(s.peers) - s.seeds}
 	want := a.NumWant
@@ -242,7 +241,7 @@ func (t *trackerServer) reply(s *trackedSwarm, a serverAnnounce) serverReply {
 	if want = min(want, serverMaxWant); a.Event == eventStopped {
 		want = 0
 	}
-	if t.cfg.Self != nil && a.Left > 0 {
+	if t.cfg.Self != nil {
 		for _, addr := range t.cfg.Self(a.Peer.Addr()) {
 			if len(r.Peers) < want && addr != a.Peer {
 				r.Peers = append(r.Peers, trackedAddr{addr: addr})

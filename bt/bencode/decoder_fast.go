@@ -69,7 +69,8 @@ func (d *Decoder) fast() {
 	r.pos, g.count = i, count
 }
 
-// fast does the same in the second reading, as long as there is room in out.
+// fast does the same in the second reading, as long as there is room in out. What most values are, short integers and
+// simple strings, it writes itself.
 func (j *jsonWriter) fast() {
 	r := j.r
 	g := &r.g
@@ -77,47 +78,68 @@ func (j *jsonWriter) fast() {
 	for i+fastRoom < len(b) && len(g.open) > 0 && len(j.out) < jsonBuffer {
 		top := len(g.open) - 1
 		in, c, next := g.open[top], b[i], -1
-		var text []byte
-		kind := Kind(c)
 		switch {
 		case isDigit(c):
-			text, next = fastString(b, i)
-			kind = String
-		case c == 'i':
-			if next = fastInt(b, i); next > 0 {
-				text = b[i+1 : next-1]
+			var text []byte
+			if text, next = fastString(b, i); next < 0 {
+				break
 			}
-		case c == 'l' || c == 'd':
+			if in == 'd' {
+				j.key(text)
+				g.open[top] = 'v'
+				i = next
+				continue
+			}
+			if lv := &j.open[top]; lv.dict && (lv.odd || lv.next.binary) || !j.simpleItem(lv, text) {
+				_ = j.one(String, text) // the error is that of a long string, of which there is none here
+			}
+		case in == 'd' && c != 'e':
+		case c == 'i':
+			if next = fastInt(b, i); next < 0 {
+				break
+			}
+			if lv := &j.open[top]; next-i > 17 || lv.odd {
+				_ = j.one(Int, b[i+1:next-1])
+			} else {
+				if !lv.dict {
+					j.item(lv)
+				}
+				j.out = append(j.out, b[i+1:next-1]...)
+			}
+		case (c == 'l' || c == 'd') && len(g.open) < g.lim.Depth:
+			_ = j.one(Kind(c), nil)
+			g.open = append(g.open, c)
+			i++
+			continue
+		case c == 'e' && in != 'v' && top > 0:
 			next = i + 1
-		case c == 'e' && top > 0:
-			next = i + 1
-		}
-		if next < 0 || in == 'v' && c == 'e' || in == 'd' && kind != String && c != 'e' || len(g.open) == g.lim.Depth {
-			break
-		}
-		i = next
-		switch {
-		case c == 'e':
 			g.open = g.open[:top]
 			j.close()
 			top--
-		case in == 'd':
-			j.key(text)
-			g.open[top] = 'v'
-			continue
-		default:
-			// The error is that of a long string, of which there is none here.
-			_ = j.one(kind, text)
-			if kind == List || kind == Dict {
-				g.open = append(g.open, c)
-				continue
-			}
 		}
+		if next < 0 {
+			break
+		}
+		i = next
 		if g.open[top] == 'v' {
 			g.open[top] = 'd'
 		}
 	}
 	r.pos = i
+}
+
+// simpleItem writes a simple string as an item of a list, or as the value of a key.
+func (j *jsonWriter) simpleItem(lv *jsonLevel, text []byte) bool {
+	if !isSimple(text) {
+		return false
+	}
+	if !lv.dict {
+		j.item(lv)
+	}
+	out := append(j.out, '"')
+	out = append(out, text...)
+	j.out = append(out, '"')
+	return true
 }
 
 // fastEnd closes what is open, and returns where to go on.

@@ -34,24 +34,34 @@ func (j *jsonWriter) bigInt(digits []byte) {
 
 // simple writes a short text that stands for itself, which most are; false when s is anything else.
 func (j *jsonWriter) simple(s []byte) bool {
+	if !isSimple(s) {
+		return false
+	}
+	out := append(j.out, '"')
+	out = append(out, s...)
+	j.out = append(out, '"')
+	return true
+}
+
+func isSimple(s []byte) bool {
 	if len(s) == 0 || len(s) > 100 || s[0] == '$' || len(s) > 3 && s[3] == ':' || len(s) > 6 && s[6] == ':' {
 		return false
 	}
-	seen := byte(0)
 	for _, c := range s {
-		if !plain[c] {
+		if !simpleByte[c] {
 			return false
 		}
-		seen |= c
 	}
-	if seen >= utf8.RuneSelf {
-		return false
-	}
-	j.out = append(j.out, '"')
-	j.out = append(j.out, s...)
-	j.out = append(j.out, '"')
 	return true
 }
+
+// simpleByte are the bytes that stand for themselves in JSON, and are ASCII.
+var simpleByte = func() (t [256]bool) {
+	for c := range t {
+		t[c] = plain[c] && c < utf8.RuneSelf
+	}
+	return t
+}()
 
 // string writes a string that is a value: s, or what is left of a long one. Omitted means that it is not there.
 func (j *jsonWriter) string(s []byte, binary bool) (omitted bool, err error) {

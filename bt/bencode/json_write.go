@@ -85,6 +85,7 @@ type jsonWriter struct {
 	longs int
 
 	indent []byte // a line break, and the indentation of the deepest level so far
+	line   []byte // of that, what begins a line at the level of now
 }
 
 // jsonBuffer is how much is written at a time, about.
@@ -173,18 +174,11 @@ func (j *jsonWriter) one(kind Kind, text []byte) error {
 func (j *jsonWriter) push(l jsonLevel, bracket byte) {
 	j.out = append(j.out, bracket)
 	j.open = append(j.open, l)
+	j.setLine()
 }
 
-// item goes to the next item of what is open.
-func (j *jsonWriter) item(top *jsonLevel) {
-	if top.n > 0 {
-		j.out = append(j.out, ',')
-	}
-	top.n++
-	j.newline()
-}
-
-func (j *jsonWriter) newline() {
+// setLine finds what a line begins with, after a level was opened or closed.
+func (j *jsonWriter) setLine() {
 	if j.opts.Indent == "" {
 		return
 	}
@@ -195,7 +189,17 @@ func (j *jsonWriter) newline() {
 	for len(j.indent) < need {
 		j.indent = append(j.indent, j.opts.Indent...)
 	}
-	j.out = append(j.out, j.indent[:need]...)
+	j.line = j.indent[:need]
+}
+
+// item goes to the next item of what is open.
+func (j *jsonWriter) item(top *jsonLevel) {
+	out := j.out
+	if top.n > 0 {
+		out = append(out, ',')
+	}
+	top.n++
+	j.out = append(out, j.line...)
 }
 
 func (j *jsonWriter) key(key []byte) {
@@ -233,10 +237,10 @@ func (j *jsonWriter) key(key []byte) {
 // close ends a list or dictionary.
 func (j *jsonWriter) close() {
 	last := len(j.open) - 1
-	l := j.open[last]
+	l := &j.open[last]
 	j.open = j.open[:last]
-	if l.n > 0 {
-		j.newline()
+	if j.setLine(); l.n > 0 {
+		j.out = append(j.out, j.line...)
 	}
 	switch {
 	case l.odd:

@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"tracker":  trackerCmd,
 			"tour":     tourCmd,
 			"fakenode": fakenodeCmd,
+			"peers":    peersCmd,
 		},
 	})
 }
@@ -65,11 +66,11 @@ func condition(cond string) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}
-	_, err := exec.LookPath(program)
-	if err != nil && os.Getenv("SHOAL_REQUIRE_PEERS") != "" {
-		return false, err
+	have := havePeer(program)
+	if !have && os.Getenv("SHOAL_REQUIRE_PEERS") != "" {
+		return false, fmt.Errorf("%s is not installed", program)
 	}
-	return err == nil, nil
+	return have, nil
 }
 
 // statusCmd is "status N command...": the command must end with that status.

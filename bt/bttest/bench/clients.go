@@ -50,6 +50,19 @@ func shoal(path string) client {
 	}
 }
 
+// shoalServe is the other command that seeds.
+func shoalServe(path string) client {
+	return client{
+		name: "shoal serve",
+		seed: func(j job) *exec.Cmd {
+			cmd := exec.Command(path, "serve", "--no-dht", "--no-trackers", "--listen", "127.0.0.1", "--json", "-d", j.dir, "--port", fmt.Sprint(j.port), j.torrent)
+			cmd.Env = append(os.Environ(), "SHOAL_HOME="+filepath.Join(filepath.Dir(j.torrent), "home"), "HOME="+filepath.Dir(j.torrent))
+			return cmd
+		},
+		ready: `"serving"`,
+	}
+}
+
 func libtorrentClient() client {
 	run := func(j job) *exec.Cmd {
 		return libtorrent.Command("run", j.torrent, j.dir, strings.Join(j.peers, ","),
@@ -101,6 +114,11 @@ func installed(shoalPath string, names []string) []client {
 				continue
 			}
 			c = shoal(shoalPath)
+		case "serve":
+			if shoalPath == "" {
+				continue
+			}
+			c = shoalServe(shoalPath)
 		case "libtorrent":
 			c, err = libtorrentClient(), libtorrent.Available()
 		case "aria2":

@@ -94,6 +94,9 @@ func freePort() int {
 
 // leech measures one download from n seeders, and checks what arrived.
 func (b *bench) leech(ctx context.Context, c client, dir, torrent string, size int64, n int) (usage, error) {
+	if c.leech == nil {
+		return usage{}, errNotIts
+	}
 	dir, err := os.MkdirTemp(dir, c.name)
 	if err != nil {
 		return usage{}, err
@@ -125,6 +128,9 @@ func (b *bench) leech(ctx context.Context, c client, dir, torrent string, size i
 
 // eight measures eight downloads at once from one seeder: the time of the slowest, the rest of all.
 func (b *bench) eight(ctx context.Context, c client) (total usage, err error) {
+	if c.leech == nil {
+		return usage{}, errNotIts
+	}
 	dir, err := os.MkdirTemp(b.mem, c.name)
 	if err != nil {
 		return usage{}, err

@@ -49,7 +49,7 @@ func runRun(ctx context.Context, args []string) error {
 	file := sizeFlag(flags, "file", 4<<30, "bytes of the file to make torrents of")
 	quick := flags.Bool("quick", false, "256 MiB and one run, unless told otherwise")
 	flags.IntVar(&b.runs, "runs", 3, "how often each is measured; the medians are shown")
-	names := flags.String("clients", "shoal,libtorrent,aria2", "in this order; there is also transmission, which is slow")
+	names := flags.String("clients", "shoal,serve,libtorrent,aria2", "in this order; serve is shoal serve, which only seeds; there is also transmission, which is slow")
 	only := flags.String("rows", "", "only these, separated by commas: "+strings.Join(rowNames(), " "))
 	flags.StringVar(&b.mem, "tmpfs", "/dev/shm", "folder in memory")
 	flags.StringVar(&b.disk, "disk", os.TempDir(), "folder on a disk")
