@@ -383,14 +383,17 @@ const settleTime = 500 * time.Millisecond
 // sync waits until the share is in sync, or ctx is done.
 func (e *engine) sync(ctx context.Context) api.SyncResult {
 	began := time.Now()
-	met := false
+	met, agreed := false, false
 	for ctx.Err() == nil {
 		_, news := e.look()
 		if e.net != nil && len(e.net.all()) > 0 {
 			met = true
 		}
 		if e.inSync() {
-			if sleep(ctx, settleTime) && e.inSync() {
+			// A peer that does the same may leave before our time is over: what was agreed on counts.
+			frontier := frontierHash(e.kept().frontier())
+			over := !sleep(ctx, settleTime)
+			if agreed = e.settledAt(frontier); agreed || over {
 				break
 			}
 			continue
@@ -406,7 +409,7 @@ func (e *engine) sync(ctx context.Context) api.SyncResult {
 	r := api.SyncResult{Name: e.row.Name, Code: string(bt.OK), Seconds: time.Since(began).Seconds()}
 	v, _ := e.look()
 	switch {
-	case e.inSync():
+	case agreed || e.inSync():
 	case v.State == api.StateHeld:
 		r.Code, r.Message = "held", fmt.Sprintf("%d changes by others wait for you", v.Held)
 	case v.State == api.StateError || v.State == api.StateAbsent:
