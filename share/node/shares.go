@@ -32,8 +32,19 @@ func (n *Node) isRunning() bool {
 	return n.running
 }
 
-// find is the share of a name, or of the beginning of an id.
+// find is the share of a name, or of the beginning of an id. Its folder is open, if it can be, also where no engine runs: in
+// a command without a node.
 func (n *Node) find(name string) (*engine, error) {
+	e, err := n.named(name)
+	if err == nil && n.lock != nil && !n.isRunning() {
+		if err := e.openFolder(); err != nil {
+			e.log.Info("the folder is not open", "why", err) // who needs it says so
+		}
+	}
+	return e, err
+}
+
+func (n *Node) named(name string) (*engine, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if e := n.engines[name]; e != nil {

@@ -48,6 +48,11 @@ func (e *engine) showProgress(busy bool) error {
 	if !l.any() {
 		state, settled = api.StateWaiting, false
 	}
+	if settled {
+		if err := e.acceptedDone(); err != nil {
+			return err
+		}
+	}
 	root := blob.Cap{}
 	if e.forest != nil {
 		if root, err = e.forest.PutRoot(e.row.State.Root); err != nil {
