@@ -121,9 +121,12 @@ func (t *Tx) Hold(n int64, h *Held) error {
 		n, h.Path, h.Op, h.Why, h.Since.Unix())
 }
 
+// accepted is why a path is in the table of what is held though a person has let it go.
+const accepted = "accepted"
+
 // Held are all that wait.
 func (t *Tx) Held(n int64) (all []Held, err error) {
-	err = t.each("SELECT path, op, why, since FROM held WHERE share = ? ORDER BY path", []any{n}, func(r *sql.Rows) error {
+	err = t.each("SELECT path, op, why, since FROM held WHERE share = ? AND why != '"+accepted+"' ORDER BY path", []any{n}, func(r *sql.Rows) error {
 		var h Held
 		var since int64
 		if err := r.Scan(&h.Path, &h.Op, &h.Why, &since); err != nil {
@@ -134,6 +137,27 @@ func (t *Tx) Held(n int64) (all []Held, err error) {
 		return nil
 	})
 	return all, err
+}
+
+// Accept lets all that is held go on, and remembers that until Accepted is told that it is done.
+func (t *Tx) Accept(n int64) error {
+	return t.exec("UPDATE held SET why = '"+accepted+"' WHERE share = ?", n)
+}
+
+// Accepted are the paths that were let go on.
+func (t *Tx) Accepted(n int64) (paths []string, err error) {
+	err = t.each("SELECT path FROM held WHERE share = ? AND why = '"+accepted+"' ORDER BY path", []any{n}, func(r *sql.Rows) error {
+		var path string
+		err := r.Scan(&path)
+		paths = append(paths, path)
+		return err
+	})
+	return paths, err
+}
+
+// Done forgets what was accepted: all of it has been done.
+func (t *Tx) Done(n int64) error {
+	return t.exec("DELETE FROM held WHERE share = ? AND why = '"+accepted+"'", n)
 }
 
 // Release lets a path go on; "" all of them.

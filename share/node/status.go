@@ -48,6 +48,11 @@ func (e *engine) showProgress(busy bool) error {
 	if !l.any() {
 		state, settled = api.StateWaiting, false
 	}
+	if settled {
+		if err := e.acceptedDone(); err != nil {
+			return err
+		}
+	}
 	root := blob.Cap{}
 	if e.forest != nil {
 		if root, err = e.forest.PutRoot(e.row.State.Root); err != nil {
@@ -122,6 +127,12 @@ func (e *engine) inSync() bool {
 	return false
 }
 
+// settledAt reports whether nothing is missing, and nothing is new since the frontier was that.
+func (e *engine) settledAt(frontier [32]byte) bool {
+	v, _ := e.look()
+	return v.Settled && frontierHash(e.kept().frontier()) == frontier
+}
+
 // info is the share in a list.
 func (e *engine) info() api.ShareInfo { return e.infoIf(e.node.isRunning()) }
 
@@ -143,7 +154,13 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 		s.Alarms = []string{}
 	}
 	err := e.node.db.View(ctx, func(t *db.Tx) error {
-		var err error
+		row, err := t.Share(e.n)
+		if err != nil || row == nil {
+			return err
+		}
+		if s.Writers, err = e.writers(t, row.State.Ctx); err != nil {
+			return err
+		}
 		if s.Files, s.Bytes, err = t.CountBase(e.n); err != nil {
 			return err
 		}

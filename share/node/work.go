@@ -29,6 +29,7 @@ type planner struct {
 	naturals map[string]int       // how many of them a natural path has
 	waiting  map[string]time.Time // natural paths that failed, and when to try again
 	accepted map[string]bool      // paths on disk whose loss a person has accepted
+	promised bool                 // the database has some of those
 	troubled map[string]bool      // paths on disk that could not be put there at first
 	held     map[string]string    // natural paths of those on disk that are held
 }
