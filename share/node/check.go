@@ -26,6 +26,12 @@ func (n *Node) Check(ctx context.Context, name string, repair bool) (*api.CheckR
 		n.Start()
 	}
 	c := &checking{e: e, repair: repair, CheckResult: api.CheckResult{Problems: []api.Problem{}}}
+	if e.store != nil {
+		if err := e.do(ctx, e.store.open); err != nil {
+			c.problem("", "the folder is not there: %v", err)
+			return &c.CheckResult, nil
+		}
+	}
 	steps := []func(context.Context) error{c.blobs, c.notes}
 	if e.store != nil {
 		steps = append(steps, c.ciphertext)
