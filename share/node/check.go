@@ -118,7 +118,7 @@ func (c *checking) blobs(ctx context.Context) error {
 // stored checks a blob that a store has in a file.
 func (c *checking) stored(ctx context.Context, id blob.ID) {
 	c.Checked++
-	b, err := c.e.store.read(id)
+	b, err := c.e.store.readFile(id)
 	c.Bytes += int64(len(b))
 	if err == nil {
 		return

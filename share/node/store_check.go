@@ -195,17 +195,31 @@ func (s *store) whole(ctx context.Context, t *blob.Torrent) (bool, error) {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
 		}
-		if _, err := st.piece(i); errors.Is(err, bt.ErrPieceGone) {
-			return false, nil
-		} else if err != nil {
+		if _, err := st.readPiece(i, st.place(i)); err != nil {
+			if lostFor(err) || errors.Is(err, io.EOF) {
+				return false, nil
+			}
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// again fetches what is not right of the data of a torrent.
+// again drops what is damaged of the data of a torrent, and fetches it.
 func (s *store) again(t *blob.Torrent) error {
+	st, err := s.openWhole(t.Info)
+	if err == nil {
+		defer st.f.Close()
+		defer st.Close()
+		for i := range t.Pieces() {
+			if _, err := st.piece(i); err != nil && !errors.Is(err, bt.ErrPieceGone) {
+				return err
+			}
+			if s.e.ctx.Err() != nil {
+				return context.Cause(s.e.ctx)
+			}
+		}
+	}
 	s.startLarge(t.Info)
 	return nil
 }

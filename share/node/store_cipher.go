@@ -135,14 +135,7 @@ func (c *cipherStorage) ReadAt(p []byte, off int64) (n int, err error) {
 
 // piece reads and verifies a piece. One that is damaged is forgotten, and fetched again.
 func (c *cipherStorage) piece(i int) ([]byte, error) {
-	c.mu.Lock()
-	at, ok := c.borrowed[i]
-	c.mu.Unlock()
-	var from *db.Piece
-	if ok {
-		from = &at
-	}
-	b, err := c.readPiece(i, from)
+	b, err := c.readPiece(i, c.place(i))
 	if err != nil {
 		if lostFor(err) || errors.Is(err, io.EOF) {
 			c.lost(i, err)
@@ -151,6 +144,16 @@ func (c *cipherStorage) piece(i int) ([]byte, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// place is where a borrowed piece is; nil = in the own file.
+func (c *cipherStorage) place(i int) *db.Piece {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at, ok := c.borrowed[i]; ok {
+		return &at
+	}
+	return nil
 }
 
 // readPiece reads and verifies a piece from where it is; nil = the own file.
