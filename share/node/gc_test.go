@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -298,7 +299,7 @@ func TestInterruptedCollection(t *testing.T) {
 		stray(t, s, uint64(100+i))
 	}
 	for i := 1; ; i++ {
-		ctx := &fuse{Context: t.Context(), left: i}
+		ctx := newFuse(t, i)
 		_, err := s.node.collect(ctx)
 		sound(t, s, s.row.Dir)
 		got := blobsOf(t, s)
@@ -319,11 +320,17 @@ func TestInterruptedCollection(t *testing.T) {
 // fuse is a context that ends when it has been looked at so often.
 type fuse struct {
 	context.Context
-	left int
+	left atomic.Int64
+}
+
+func newFuse(t testing.TB, left int) *fuse {
+	f := &fuse{Context: t.Context()}
+	f.left.Store(int64(left))
+	return f
 }
 
 func (f *fuse) Err() error {
-	if f.left--; f.left < 0 {
+	if f.left.Add(-1) < 0 {
 		return context.Canceled
 	}
 	return nil
