@@ -215,6 +215,9 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 	cfg := torrent.NewDefaultClientConfig()
 	cfg.DisableTCP, cfg.DisableUTP, cfg.NoDHT = true, true, true // sockets are ours, see transport
 	cfg.DisableTrackers, cfg.PeriodicallyAnnounceTorrentsToDht = true, false
+	// After one handshake for a torrent that is not here, the library would refuse all of a /24 for a quarter of an hour:
+	// who comes too early, or too late, is no enemy.
+	cfg.DisableAcceptRateLimiting = true
 	cfg.NoDefaultPortForwarding = !c.cfg.UPnP || c.cfg.LANOnly
 	cfg.DisableWebtorrent = true
 	cfg.DefaultStorage = noStorage{}

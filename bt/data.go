@@ -14,7 +14,7 @@ import (
 type DataOptions struct {
 	Info    []byte           // the info dictionary, of a private torrent with v1 hashes
 	Storage Storage          // the caller's, and closed by the caller; see OpenData
-	Peers   []netip.AddrPort // to dial, again with waits of up to 30 s
+	Peers   []netip.AddrPort // to dial, again with waits of up to 30 s; once when ServeOnly
 
 	// Admit says whether an address may have a connection of this torrent, dialled or not. It is called with a lock
 	// held: it must not wait, nor call this package. nil = the addresses of Peers and AddPeers.
@@ -65,7 +65,7 @@ func (c *Client) OpenData(ctx context.Context, opts DataOptions) (*Data, error) 
 	if err := c.keepDoor(d.hash, d); err != nil {
 		return nil, err
 	}
-	if d.swarm, err = c.join(ctx, joinOptions{Metainfo: m, Storage: d.store, Alone: true}); err != nil {
+	if d.swarm, err = c.join(ctx, joinOptions{Metainfo: m, Storage: d.store, Alone: true, Once: opts.ServeOnly}); err != nil {
 		c.keepers.Delete(d.hash)
 		return nil, err
 	}

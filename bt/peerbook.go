@@ -23,6 +23,7 @@ type peerBook struct {
 	w     *swarm
 	wake  chan struct{}
 	limit time.Duration // longest wait for a peer that is not static
+	once  bool          // who was dialled is not dialled again until it is heard of again
 
 	mu    sync.Mutex
 	peers map[string]*bookPeer // by host:port
@@ -42,6 +43,7 @@ func newPeerBook(w *swarm, opts joinOptions) *peerBook {
 	if opts.Alone {
 		b.limit = redialStatic
 	}
+	b.once = opts.Once
 	named := opts.Peers
 	if opts.Magnet != nil {
 		named = append(named[:len(named):len(named)], opts.Magnet.Peers...)
@@ -76,6 +78,9 @@ func (b *peerBook) heard(source torrent.PeerSource, peers []netip.AddrPort) {
 	b.mu.Lock()
 	for _, p := range peers {
 		key := peerKey(p.String())
+		if old := b.peers[key]; old != nil && b.once {
+			old.tries, old.next = 0, time.Time{}
+		}
 		if b.peers[key] == nil && (len(b.peers) < bookSize || b.dropWorst()) {
 			b.peers[key] = &bookPeer{source: source}
 		}
@@ -132,7 +137,7 @@ func (b *peerBook) offer(now time.Time) {
 			p.tries, p.next = 0, now.Add(redialFirst)
 			continue
 		}
-		if now.Before(p.next) {
+		if now.Before(p.next) || b.once && p.tries > 0 {
 			continue
 		}
 		limit := b.limit

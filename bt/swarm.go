@@ -57,6 +57,7 @@ type joinOptions struct {
 	Webseeds []string
 	Known    *peerBook  // of an earlier swarm of the same torrent; nil = none
 	Copies   *copyWatch // nil: nobody counts them
+	Once     bool       // each address is dialled once, whenever it is given
 	Alone    bool       // peers are only those that are given; the torrent must be new to the session (Busy)
 }
 

@@ -51,7 +51,8 @@ func (e *engine) fetch(s *index.Shown) error {
 	}
 	switch {
 	case errors.Is(err, errComing):
-		return nil // the same content for another path: when it is here, it is copied
+		e.plan.twins = true // the same content for another path: when it is here, it is copied
+		return nil
 	case errors.Is(err, disk.ErrNoRoom):
 		return e.noRoom(s, err)
 	case err != nil:
@@ -229,6 +230,9 @@ func (e *engine) putArrived() (more bool, err error) {
 	}
 	if err := e.recheck(t, of); err != nil {
 		return false, err
+	}
+	if e.plan.twins {
+		e.plan.twins, e.plan.again = false, true
 	}
 	return more, e.finish(t)
 }

@@ -307,3 +307,33 @@ func TestRestart(t *testing.T) {
 		t.Fatal(d)
 	}
 }
+
+// Large files of equal content come once, and are copied.
+func TestLargeTwins(t *testing.T) {
+	t.Parallel()
+	a, b := newMachine(t, "a"), newMachine(t, "b")
+	content := []byte(strings.Repeat("a large file and its twins ", 40_000))
+	for i := range 4 {
+		write(t, a.dir, fmt.Sprintf("d%d/twin", i), content)
+	}
+	a.create()
+	b.join(a, "write", a)
+	b.synced()
+	same(t, a, b)
+	if n := a.n.written.Load(); n > 2*int64(len(content)) {
+		t.Errorf("%d bytes were sent of %d", n, len(content))
+	}
+}
+
+// There may be more large files than torrents that a node opens at once.
+func TestManyLarge(t *testing.T) {
+	t.Parallel()
+	a, b := newMachine(t, "a"), newMachine(t, "b")
+	for i := range 3*maxOpen + 1 {
+		write(t, a.dir, fmt.Sprintf("large%d", i), []byte(strings.Repeat(fmt.Sprintf("large file %d ", i), 25_000)))
+	}
+	a.create()
+	b.join(a, "write", a)
+	b.synced()
+	same(t, a, b)
+}

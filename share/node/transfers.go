@@ -20,7 +20,9 @@ import (
 // Bounds of open torrents (docs/shares.md §5.4).
 const (
 	maxOpen   = 32
-	idleClose = time.Minute
+	idleClose = time.Minute     // without a byte
+	leftClose = 5 * time.Second // without a peer
+	askAgain  = 5 * time.Second // who has no peer asks everybody once more
 )
 
 // transfers are the torrents of large files that are open now, of all shares of a node.
@@ -34,10 +36,11 @@ type transfers struct {
 
 // transfer is an open torrent.
 type transfer struct {
-	e    *engine
-	info blob.ID
-	data Data
-	own  bool // we fetch it; else it is open because somebody wants it
+	e      *engine
+	info   blob.ID
+	data   Data
+	own    bool               // we fetch it; else it is open because somebody wants it
+	finish context.CancelFunc // ends one that is only served
 }
 
 func newTransfers(n *Node) *transfers {
@@ -63,11 +66,20 @@ func (t *transfers) leave(x *transfer) {
 	t.mu.Unlock()
 }
 
-// count is how many torrents are open.
-func (t *transfers) count() int {
+// room reports whether one more torrent may be opened for others. One that nobody is connected to makes way.
+func (t *transfers) room() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.open)
+	if len(t.open) < 2*maxOpen {
+		return true
+	}
+	for _, x := range t.open {
+		if x.finish != nil && x.data != nil && x.data.Stats().Peers == 0 && time.Since(x.data.Stats().Active) > time.Second {
+			x.finish()
+			return true
+		}
+	}
+	return false
 }
 
 // met asks a peer that has come for what is being fetched.
@@ -279,146 +291,28 @@ func (e *engine) download(l *blob.Large, st bt.Storage) error {
 	x.data = data
 	t.mu.Unlock()
 	defer data.Close()
-	for _, p := range e.net.all() {
-		_ = p.conn.Send(&wire.Want{ID: l.Info})
-	}
+	ctx, done := context.WithCancel(e.ctx)
+	defer done()
+	e.wg.Go(func() { e.keepAsking(ctx, l.Info, data) })
 	defer func() { e.node.counted(data.Stats()) }()
 	return data.Wait(e.ctx)
+}
+
+// keepAsking asks peers to open a torrent, again while nobody is connected: they may have had no room, or nothing yet.
+func (e *engine) keepAsking(ctx context.Context, info blob.ID, data Data) {
+	for ctx.Err() == nil {
+		if data.Stats().Peers == 0 {
+			data.AddPeers(e.net.dataAddrs())
+			for _, p := range e.net.all() {
+				_ = p.conn.Send(&wire.Want{ID: info})
+			}
+		}
+		sleep(ctx, askAgain)
+	}
 }
 
 func (x *transfer) close() {
 	if x.data != nil {
 		x.data.Close()
 	}
-}
-
-// wanted opens a torrent that a peer wants, if anything of it is here.
-func (e *engine) wanted(p *peer, info blob.ID) {
-	t := e.node.transfers
-	t.mu.Lock()
-	x := t.open[info]
-	if x != nil && x.data != nil {
-		x.data.AddPeers(p.addrs())
-	}
-	t.mu.Unlock()
-	if x != nil {
-		return
-	}
-	if err := e.offer(p, info); err != nil {
-		if e.ctx.Err() == nil {
-			e.log.Debug("a torrent is not served", "info", info, "why", err)
-		}
-		_ = p.conn.Send(&wire.No{IDs: []blob.ID{info}, Want: true})
-	}
-}
-
-// offer serves a torrent until nobody has asked for anything in a while.
-func (e *engine) offer(p *peer, info blob.ID) error {
-	t := e.node.transfers
-	if t.count() >= 2*maxOpen {
-		return errBusyTorrents
-	}
-	st, dict, end, err := e.sourceOf(info)
-	if err != nil {
-		return err
-	}
-	x, ok := t.enter(&transfer{e: e, info: info})
-	if !ok {
-		end()
-		return nil
-	}
-	data, err := e.node.net.OpenData(e.ctx, bt.DataOptions{Info: dict, Storage: st, Peers: p.addrs(), Admit: e.net.admits, ServeOnly: true})
-	if err != nil {
-		t.leave(x)
-		end()
-		return err
-	}
-	t.mu.Lock()
-	x.data = data
-	t.mu.Unlock()
-	e.wg.Go(func() {
-		defer end()
-		defer t.leave(x)
-		defer data.Close()
-		defer func() { e.node.counted(data.Stats()) }()
-		tick := time.NewTicker(5 * time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-e.ctx.Done():
-				return
-			case err := <-data.Failed():
-				e.log.Warn("a file is no longer what it was", "why", err)
-				return
-			case <-tick.C:
-				if time.Since(data.Stats().Active) > idleClose {
-					return
-				}
-			}
-		}
-	})
-	return nil
-}
-
-var errBusyTorrents = errors.New("too many torrents are open")
-
-// sourceOf is the storage that serves a torrent, its info dictionary, and what ends it.
-func (e *engine) sourceOf(info blob.ID) (st bt.Storage, dict []byte, end func(), err error) {
-	if e.store != nil {
-		return e.store.source(info)
-	}
-	recipe, rows, archived, err := e.largeRows(info)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	fs := e.fsNow()
-	for _, c := range append(rows, archived...) {
-		if fs == nil || !c.Present || c.Local || len(c.Caps) == 0 || c.Caps[0].ID != recipe {
-			continue
-		}
-		l, err := e.recipe(c.Caps[0], c.Size, c.Hash)
-		if err != nil {
-			continue
-		}
-		f, err := fs.Open(c.Path)
-		if err != nil {
-			continue
-		}
-		path := c.Path
-		src := newPlainSource(l, f, e.node.pieces)
-		return src, l.Dict, func() {
-			src.Close()
-			f.Close()
-			if src.failed() {
-				e.suspect(path)
-			}
-		}, nil
-	}
-	return nil, nil, nil, wire.ErrNotHere
-}
-
-// largeRows are the files that may be what an info describes: on disk, and in the archive.
-func (e *engine) largeRows(info blob.ID) (recipe blob.ID, rows, archived []index.Base, err error) {
-	err = e.node.db.View(e.ctx, func(t *db.Tx) error {
-		var ok bool
-		if recipe, ok, err = t.Large(e.n, info); err != nil || !ok {
-			return errors.Join(err, wire.ErrNotHere)
-		}
-		if rows, err = t.ByCap(e.n, recipe, 8); err != nil {
-			return err
-		}
-		old, err := t.ArchivedByCap(e.n, recipe[:])
-		for _, a := range old {
-			a.Row.Path = a.Name
-			archived = append(archived, a.Row)
-		}
-		return err
-	})
-	return recipe, rows, archived, err
-}
-
-// counted adds the traffic of a torrent that is about to close.
-func (n *Node) counted(s bt.DataStats) {
-	n.read.Add(s.Read)
-	n.written.Add(s.Written)
 }

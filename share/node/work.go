@@ -24,6 +24,7 @@ const (
 type planner struct {
 	cursor   string               // the last natural path planned; "" = begin
 	again    bool                 // begin again once the end is reached
+	twins    bool                 // a path waits for content that is coming for another
 	coming   map[string]*arrival  // files that are being fetched, by path on disk
 	naturals map[string]int       // how many of them a natural path has
 	waiting  map[string]time.Time // natural paths that failed, and when to try again
