@@ -100,7 +100,10 @@ func (e *engine) larderBytes() int64 {
 // stateMessage is what peers are told of this node.
 func (e *engine) stateMessage() wire.State {
 	v, _ := e.look()
-	st := wire.State{Frontier: frontierHash(e.kept().frontier()), Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full}
+	st := wire.State{Frontier: frontierHash(e.kept().frontier()), Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full, Quota: max(0, v.Config.Quota), Full: v.Full != ""}
+	if e.store != nil {
+		st.Used = e.store.usage()
+	}
 	if !wantsAll(&v.Config) {
 		st.Mode = wire.Part
 	}
@@ -196,7 +199,14 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 	}
 	s.Received, s.Sent = e.traffic()
 	s.FullCopies, s.SafeToLeave = e.promise.copiesNow(ctx)
+	s.Full, s.Quota = v.Full, v.Config.Quota
+	if e.store != nil {
+		s.Used = e.store.usage()
+	}
 	s.Sentence = sentence(s)
+	if s.Full != "" && s.Running {
+		s.Sentence = "full: what is here is served, and nothing more is taken (" + s.Full + "); " + s.Sentence
+	}
 	return s, nil
 }
 
