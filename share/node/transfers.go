@@ -38,6 +38,8 @@ type transfer struct {
 	info blob.ID
 	data Data
 	own  bool // we fetch it; else it is open because somebody wants it
+
+	counted bool // its traffic is with that of the node; guarded by transfers.mu
 }
 
 func newTransfers(n *Node) *transfers {
@@ -279,7 +281,7 @@ func (e *engine) download(l *blob.Large, st bt.Storage) error {
 	for _, p := range e.net.all() {
 		_ = p.conn.Send(&wire.Want{ID: l.Info})
 	}
-	defer func() { e.node.counted(data.Stats()) }()
+	defer t.closing(x)
 	return data.Wait(e.ctx)
 }
 
@@ -337,7 +339,7 @@ func (e *engine) offer(p *peer, info blob.ID) error {
 		defer end()
 		defer t.leave(x)
 		defer data.Close()
-		defer func() { e.node.counted(data.Stats()) }()
+		defer t.closing(x)
 		tick := time.NewTicker(5 * time.Second)
 		defer tick.Stop()
 		for {
@@ -414,8 +416,26 @@ func (e *engine) largeRows(info blob.ID) (recipe blob.ID, rows, archived []index
 	return recipe, rows, archived, err
 }
 
-// counted adds the traffic of a torrent that is about to close.
-func (n *Node) counted(s bt.DataStats) {
-	n.read.Add(s.Read)
-	n.written.Add(s.Written)
+// closing keeps the traffic of a torrent that is about to close.
+func (t *transfers) closing(x *transfer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := x.data.Stats()
+	t.node.read.Add(s.Read)
+	t.node.written.Add(s.Written)
+	x.counted = true
+}
+
+// traffic is the bytes of all torrents, closed and open.
+func (t *transfers) traffic() (in, out int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	in, out = t.node.read.Load(), t.node.written.Load()
+	for _, x := range t.open {
+		if x.data != nil && !x.counted {
+			s := x.data.Stats()
+			in, out = in+s.Read, out+s.Written
+		}
+	}
+	return in, out
 }
