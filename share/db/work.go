@@ -20,7 +20,7 @@ func (t *Tx) AddTodo(n int64, paths ...string) error {
 
 // Todo are up to limit such paths after one, in the order of bytes.
 func (t *Tx) Todo(n int64, after string, limit int) (all []string, err error) {
-	err = t.each("SELECT path FROM todo WHERE share = ? AND path > ? ORDER BY path LIMIT ?", []any{n, after, limit}, func(r *sql.Rows) error {
+	err = t.each("SELECT path FROM todo WHERE share = ? AND path > ? ORDER BY path"+atMost(limit), []any{n, after}, func(r *sql.Rows) error {
 		var p string
 		if err := r.Scan(&p); err != nil {
 			return err
@@ -232,7 +232,7 @@ func (t *Tx) PutPeer(n int64, p *Peer) error {
 
 // Peers are the addresses of a share, last met first.
 func (t *Tx) Peers(n int64, limit int) (all []Peer, err error) {
-	err = t.each("SELECT addr, pk, last, fails FROM peer WHERE share = ? ORDER BY last DESC, addr LIMIT ?", []any{n, limit}, func(r *sql.Rows) error {
+	err = t.each("SELECT addr, pk, last, fails FROM peer WHERE share = ? ORDER BY last DESC, addr"+atMost(limit), []any{n}, func(r *sql.Rows) error {
 		var p Peer
 		var last int64
 		if err := r.Scan(&p.Addr, &p.PK, &last, &p.Fails); err != nil {

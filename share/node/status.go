@@ -267,7 +267,8 @@ func (e *engine) traffic() (in, out int64) {
 	for _, c := range e.counters.Out() {
 		out += c.Bytes
 	}
-	return in + e.node.read.Load(), out + e.node.written.Load()
+	read, written := e.node.transfers.traffic()
+	return in + read, out + written
 }
 
 // sentence says for people what is going on and what is missing.

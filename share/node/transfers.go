@@ -41,6 +41,8 @@ type transfer struct {
 	data   Data
 	own    bool               // we fetch it; else it is open because somebody wants it
 	finish context.CancelFunc // ends one that is only served
+
+	counted bool // its traffic is with that of the node; guarded by transfers.mu
 }
 
 func newTransfers(n *Node) *transfers {
@@ -294,7 +296,7 @@ func (e *engine) download(l *blob.Large, st bt.Storage) error {
 	ctx, done := context.WithCancel(e.ctx)
 	defer done()
 	e.wg.Go(func() { e.keepAsking(ctx, l.Info, data) })
-	defer func() { e.node.counted(data.Stats()) }()
+	defer t.closing(x)
 	return data.Wait(e.ctx)
 }
 
@@ -315,4 +317,28 @@ func (x *transfer) close() {
 	if x.data != nil {
 		x.data.Close()
 	}
+}
+
+// closing keeps the traffic of a torrent that is about to close.
+func (t *transfers) closing(x *transfer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := x.data.Stats()
+	t.node.read.Add(s.Read)
+	t.node.written.Add(s.Written)
+	x.counted = true
+}
+
+// traffic is the bytes of all torrents, closed and open.
+func (t *transfers) traffic() (in, out int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	in, out = t.node.read.Load(), t.node.written.Load()
+	for _, x := range t.open {
+		if x.data != nil && !x.counted {
+			s := x.data.Stats()
+			in, out = in+s.Read, out+s.Written
+		}
+	}
+	return in, out
 }
