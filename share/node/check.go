@@ -222,11 +222,11 @@ func (c *checking) files(ctx context.Context) error {
 			return nil
 		}
 		defer own.Close()
-		if err := disk.CheckMark(own, c.e.idText()); err != nil {
-			c.problem("", "the folder is not there: %v", err)
-			return nil
-		}
 		fsys = own
+	}
+	if err := disk.CheckMark(fsys, c.e.idText()); err != nil {
+		c.problem("", "the folder is not there: %v", err)
+		return nil
 	}
 	return c.e.eachRow(ctx, func(b *index.Base) error {
 		if !b.Present {
