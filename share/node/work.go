@@ -117,6 +117,9 @@ func (e *engine) planPaths(paths []string) error {
 // settleWait is a little more than the time after which a young file is hashed again.
 const settleWait = disk.RacyTime + 100*time.Millisecond
 
+// staleWait is how long a natural path rests that the user changed under our hands.
+const staleWait = time.Second
+
 // unsettled reports whether operations touch a file that is too young to be known by its identity: it is hashed again
 // first.
 func (e *engine) unsettled(ops []index.Op) (young bool) {
@@ -259,7 +262,21 @@ func newTally(paths, idle []string) *tally {
 // wait keeps the natural paths of operations on the list.
 func (t *tally) wait(ops []index.Op) {
 	for i := range ops {
-		t.bad[naturalOf(&ops[i])] = true
+		t.fail(&ops[i])
+	}
+}
+
+// begin, done and fail count an operation at the natural paths that are at their end with it: a rename takes its file away
+// from another, which has no operation of its own.
+func (t *tally) begin(op *index.Op) { t.each(op, func(p string) { t.left[p]++ }) }
+func (t *tally) done(op *index.Op)  { t.each(op, func(p string) { t.left[p]-- }) }
+func (t *tally) fail(op *index.Op)  { t.each(op, func(p string) { t.bad[p] = true }) }
+
+func (t *tally) each(op *index.Op, f func(natural string)) {
+	p := naturalOf(op)
+	f(p)
+	if op.Kind == index.Rename && op.Source != nil && op.Source.Natural != p {
+		f(op.Source.Natural)
 	}
 }
 
