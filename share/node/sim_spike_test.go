@@ -6,8 +6,8 @@ func TestSimSpike(t *testing.T) {
 	began := time.Now()
 	simulate(t, 1, func(w *simWorld) {
 		a := w.machine("admin")
-		for i := range 20 { a.write(fmt.Sprintf("d%d/f%d", i%3, i), simData256(1, i, 1000*i+10), false) }
-		a.write("big", simData256(1, 99, 700_000), false)
+		for i := range 20 { a.write(fmt.Sprintf("d%d/f%d", i%3, i), simBytes(1, i, 1000*i+10), false) }
+		a.write("big", simBytes(1, 99, 700_000), false)
 		a.create()
 		b := w.machine("write"); b.join()
 		c := w.machine("read"); c.join()

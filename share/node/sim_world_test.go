@@ -61,14 +61,22 @@ func (l *simTrace) String() string {
 	return string(bytes.Join(l.lines[max(0, len(l.lines)-traceLines):], nil))
 }
 
+// simLimit is how long a simulation may take on a busy machine. One that spins at one moment of its own time never ends.
+const simLimit = 3 * time.Minute
+
 // simulate runs f in a bubble with an empty world.
 func simulate(t *testing.T, seed uint64, f func(w *simWorld)) {
 	t.Helper()
-	root := simRoot(t)
+	root, trace := simRoot(t), &simTrace{}
+	dog := time.AfterFunc(simLimit, func() { // of the real clock: in the bubble no time passes while somebody spins
+		fmt.Fprintf(os.Stderr, "seed %d; what was logged last:\n%s", seed, trace)
+		panic("a simulation does not end: " + t.Name())
+	})
+	defer dog.Stop()
 	synctest.Test(t, func(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		w := &simWorld{t: t, seed: seed, rnd: rnd, net: newSimNet(rand.New(rand.NewPCG(seed, 2))), root: root, tokens: map[string]string{},
-			trace: &simTrace{}, verbose: os.Getenv("SHOAL_SIM_TRACE") != "", written: map[simSum]*simContent{}, chance: rand.New(rand.NewPCG(seed, 3))}
+			trace: trace, verbose: os.Getenv("SHOAL_SIM_TRACE") != "", written: map[simSum]*simContent{}, chance: rand.New(rand.NewPCG(seed, 3))}
 		w.written[emptySum] = &simContent{name: "empty"}
 		defer w.end()
 		f(w)
@@ -276,7 +284,7 @@ func (w *simWorld) check(s strict) {
 }
 
 // data is a content that nobody else writes: its number, then bytes of the seed.
-func simData256(seed uint64, n int, size int) []byte {
+func simBytes(seed uint64, n int, size int) []byte {
 	r := rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "%d %d", seed, n)))
 	b := make([]byte, size)
 	_, _ = r.Read(b)
