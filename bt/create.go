@@ -2,10 +2,8 @@ package bt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -30,7 +28,7 @@ type CreateOptions struct {
 	Reader      io.Reader // the one file of the torrent, instead of Path
 	Name        string    // "" = the last element of Path
 	Format      Format
-	PieceLength int64 // bytes, a power of two of at least 16 KiB (v1: a multiple of it); 0 = by size, see AutoPieceLength
+	PieceLength int64 // bytes, a power of two of at least 16 KiB (v1: a multiple of it); 0 = see AutoPieceLength
 
 	// Which files of a folder to take.
 	Include     []string // globs as in Selection; none = all
@@ -54,15 +52,22 @@ type CreateOptions struct {
 	Warn func(string)
 }
 
-// AutoPieceLength is the piece length that Create chooses for that many bytes: the smallest power of two that gives at
-// most 2048 pieces, but at least 16 KiB and at most 16 MiB.
+// AutoPieceLength is the piece length that Create chooses for that many bytes in that many files: the smallest power of
+// two that gives at most 2048 pieces, but at least 16 KiB and at most 16 MiB.
 //
 //	up to 32 MiB   16 KiB      up to  1 GiB  512 KiB      up to 32 GiB  16 MiB
 //	up to 64 MiB   32 KiB      up to  2 GiB    1 MiB      above         16 MiB
 //	up to 512 MiB 256 KiB      up to 16 GiB    8 MiB
-func AutoPieceLength(size int64) int64 {
+//
+// With v2 and hybrid, where each file begins a piece, it may be as many pieces as there are files: these are pieces
+// anyway, and the pads between small files, which hybrid hashes, stay smaller than the files.
+func AutoPieceLength(size int64, files int, format Format) int64 {
+	most := int64(2048)
+	if format == FormatV2 || format == FormatHybrid {
+		most = max(most, int64(files))
+	}
 	n := int64(blockSize)
-	for n < 16<<20 && size > 2048*n {
+	for n < 16<<20 && size > most*n {
 		n *= 2
 	}
 	return n
@@ -106,7 +111,7 @@ func hashFor(ctx context.Context, opts *CreateOptions) (*pieceHasher, error) {
 		return nil, err
 	}
 	if opts.PieceLength == 0 {
-		opts.PieceLength = AutoPieceLength(tree.size)
+		opts.PieceLength = AutoPieceLength(tree.size, len(tree.files), opts.Format)
 	}
 	h := newPieceHasher(tree, *opts)
 	opts.warn(tree)
@@ -201,13 +206,10 @@ func baseName(p string) (string, error) {
 	return name, nil
 }
 
-// errChanged is why a torrent of files that are being written would be of no use.
-var errChanged = errors.New("it changed while it was read")
-
-// checkUnchanged fails when the file is no longer what it was at the scan.
-func (f *scanned) checkUnchanged(info os.FileInfo) error {
-	if !info.Mode().IsRegular() || info.Size() != f.size || !info.ModTime().Equal(f.mtime) {
+// checkUnchanged fails when the file, of which the system says this, is no longer what it was at the scan.
+func (f *scanned) checkUnchanged(now hashStat, err error) error {
+	if err == nil && now != f.hashStat {
 		return errorf(Failed, "hashing %s: %w", f.name, errChanged)
 	}
-	return nil
+	return err
 }

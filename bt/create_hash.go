@@ -6,17 +6,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"hash"
-	"io"
-	"os"
 	"runtime"
 	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// hashChunk is how much is read at once: whole blocks, and small enough to stay in the processor's cache.
-const hashChunk = 256 << 10
 
 // A pieceHasher hashes the pieces of a tree, which are independent of each other.
 type pieceHasher struct {
@@ -80,17 +75,15 @@ func (h *pieceHasher) run(ctx context.Context, progress func(Progress)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	for i := range h.tree.files {
+	return h.checkUnchanged()
+}
+
+// checkUnchanged looks once more at each file.
+func (h *pieceHasher) checkUnchanged() error {
+	return inParallel(len(h.tree.files), func(i int) error {
 		f := &h.tree.files[i]
-		info, err := os.Stat(f.name)
-		if err != nil {
-			return err
-		}
-		if err := f.checkUnchanged(info); err != nil {
-			return err
-		}
-	}
-	return nil
+		return f.checkUnchanged(statHashFile(f.name))
+	})
 }
 
 // watch reports progress until finished is closed.
@@ -133,14 +126,13 @@ func watchHashing(finished <-chan struct{}, done *atomic.Int64, progress func(Pr
 // A hashWorker hashes one piece after the other.
 type hashWorker struct {
 	*pieceHasher
-	buf    []byte
+	hashInput
 	sha1   hash.Hash
-	file   *os.File // the one that was read last
-	opened int      // its index, -1 = none
+	leaves merkle // of the bytes of one file in a piece
 }
 
 func (h *pieceHasher) work(ctx context.Context) error {
-	w := hashWorker{pieceHasher: h, buf: make([]byte, hashChunk), sha1: sha1.New(), opened: -1}
+	w := hashWorker{pieceHasher: h, hashInput: hashInput{opened: -1}, sha1: sha1.New()}
 	defer w.close()
 	for ctx.Err() == nil {
 		i := h.next.Add(1) - 1
@@ -191,63 +183,42 @@ func (w *hashWorker) zeros(n int64) {
 
 // read hashes n bytes of file f at off; with v2 these are a piece of that file.
 func (w *hashWorker) read(ctx context.Context, f int, off, n int64) error {
-	if err := w.open(f); err != nil {
+	file := &w.tree.files[f]
+	opened, err := w.open(f, file.name)
+	if err != nil {
 		return err
 	}
-	var tree merkle
-	file := &w.tree.files[f]
-	for at := off; at < off+n; {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		chunk := w.buf[:min(int64(len(w.buf)), off+n-at)]
-		if _, err := w.file.ReadAt(chunk, at); errors.Is(err, io.EOF) {
-			return errorf(Failed, "hashing %s: %w", file.name, errChanged)
-		} else if err != nil {
+	if opened {
+		if err := file.checkUnchanged(w.file.stat()); err != nil {
 			return err
 		}
-		if w.sha1s != nil {
-			w.sha1.Write(chunk)
-		}
-		if w.sha256s != nil {
-			tree.addBlocks(chunk)
-		}
-		at += int64(len(chunk))
-		w.done.Add(int64(len(chunk)))
+	}
+	w.leaves.n = 0
+	if err := w.each(ctx, off, n, w.sum); errors.Is(err, errChanged) {
+		return errorf(Failed, "hashing %s: %w", file.name, errChanged)
+	} else if err != nil {
+		return err
 	}
 	if w.sha256s != nil {
 		levels := levelsFor(w.pieceLength / blockSize)
 		if file.size <= w.pieceLength {
-			levels = levelsFor(int64(tree.n))
+			levels = levelsFor(int64(w.leaves.n))
 		}
-		root := tree.root(levels, [32]byte{})
+		root := w.leaves.root(levels, [32]byte{})
 		copy(w.sha256s[f][off/w.pieceLength*sha256.Size:], root[:])
 	}
 	return nil
 }
 
-func (w *hashWorker) open(f int) error {
-	if w.opened == f {
-		return nil
+// sum hashes bytes by what is wanted.
+func (w *hashWorker) sum(b []byte) {
+	if w.sha1s != nil {
+		w.sha1.Write(b)
 	}
-	w.close()
-	file, err := os.Open(w.tree.files[f].name)
-	if err != nil {
-		return err
+	if w.sha256s != nil {
+		w.leaves.addBlocks(b)
 	}
-	w.file, w.opened = file, f
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	return w.tree.files[f].checkUnchanged(info)
-}
-
-func (w *hashWorker) close() {
-	if w.file != nil {
-		w.file.Close()
-	}
-	w.file, w.opened = nil, -1
+	w.done.Add(int64(len(b)))
 }
 
 // root is the pieces root of a file that is not empty.

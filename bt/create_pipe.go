@@ -40,7 +40,7 @@ func hashReader(ctx context.Context, opts *CreateOptions) (*pieceHasher, error) 
 	switch {
 	case opts.PieceLength != 0:
 	case size > 0:
-		opts.PieceLength = AutoPieceLength(size)
+		opts.PieceLength = AutoPieceLength(size, 1, opts.Format)
 	default:
 		opts.PieceLength = pipePieceLength
 	}

@@ -8,20 +8,21 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
-	"time"
+	"sync/atomic"
 	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A scanned file is to be hashed.
 type scanned struct {
-	name       string   // to open it by
-	rel        string   // its path in the torrent; empty for a torrent of one file
-	parts      []string // of rel
-	size       int64
-	mtime      time.Time
-	executable bool
+	name     string   // to open it by
+	rel      string   // its path in the torrent; empty for a torrent of one file
+	parts    []string // of rel
+	hashStat          // as it was found
 }
 
 // A scannedTree is what a torrent is to be made of.
@@ -59,7 +60,9 @@ func scan(ctx context.Context, opts *CreateOptions) (*scannedTree, error) {
 		if !info.Mode().IsRegular() {
 			return nil, errorf(BadInput, "creating a metainfo of %s: it is neither a file nor a folder", root)
 		}
-		return t, t.add(root, "", info)
+		t.files = []scanned{{name: root, hashStat: hashStatOf(info)}}
+		t.size = info.Size()
+		return t, nil
 	}
 	s := scanner{scannedTree: t, opts: opts}
 	if opts.Omit != "" {
@@ -70,6 +73,9 @@ func scan(ctx context.Context, opts *CreateOptions) (*scannedTree, error) {
 		return nil, err
 	}
 	if err := s.enter(ctx, root, ""); err != nil {
+		return nil, err
+	}
+	if err := s.look(ctx); err != nil {
 		return nil, err
 	}
 	if len(t.files) == 0 {
@@ -116,9 +122,10 @@ func (s *scanner) enter(ctx context.Context, dir, rel string) error {
 	return nil
 }
 
-// visit adds a file, or enters a folder, that is wanted.
+// visit adds what may be a file, or enters a folder, that is wanted.
 func (s *scanner) visit(ctx context.Context, name, rel string, d fs.DirEntry) error {
-	link := d.Type()&fs.ModeSymlink != 0
+	kind := d.Type()
+	link := kind&fs.ModeSymlink != 0
 	switch {
 	case !s.opts.Hidden && strings.HasPrefix(d.Name(), "."):
 		return nil
@@ -128,43 +135,89 @@ func (s *scanner) visit(ctx context.Context, name, rel string, d fs.DirEntry) er
 		s.links++
 		return nil
 	}
-	info, err := d.Info()
 	if link {
-		if info, err = os.Stat(name); os.IsNotExist(err) {
+		info, err := os.Stat(name)
+		if os.IsNotExist(err) {
 			return errorf(BadInput, "following %s: the symbolic link leads nowhere", name).withHint("--exclude leaves it out")
+		} else if err != nil {
+			return err
 		}
+		kind = info.Mode().Type()
 	}
 	switch {
-	case err != nil:
-		return err
-	case info.IsDir():
+	case kind.IsDir():
 		return s.enter(ctx, name, rel)
-	case !info.Mode().IsRegular():
+	case !kind.IsRegular():
 		s.others++
 		return nil
 	case len(s.opts.Include) > 0 && !matchGlobs(s.opts.Include, s.opts.Name, rel):
 		return nil
-	case s.omit != nil && os.SameFile(s.omit, info):
-		return nil
-	}
-	return s.add(name, rel, info)
-}
-
-func (t *scannedTree) add(name, rel string, info fs.FileInfo) error {
-	if !utf8.ValidString(rel) {
+	case !utf8.ValidString(rel):
 		return errorf(BadInput, "adding %q: its name is not UTF-8, which metainfo files need", name)
-	}
-	if info.Size() > math.MaxInt64/2-t.size {
-		return errorf(BadInput, "adding %s: the files are too large together", name)
-	}
-	if len(t.files) == maxFiles {
+	case len(s.files) == maxFiles:
 		return errorf(BadInput, "adding %s: there are more than %d files", name, maxFiles)
 	}
-	f := scanned{name: name, rel: rel, size: info.Size(), mtime: info.ModTime(), executable: info.Mode()&0o100 != 0}
-	if rel != "" {
-		f.parts = strings.Split(rel, "/")
-	}
-	t.files = append(t.files, f)
-	t.size += f.size
+	s.files = append(s.files, scanned{name: name, rel: rel, parts: strings.Split(rel, "/")})
 	return nil
+}
+
+// look asks the system about each file, on all processors, and drops what is none after all.
+func (s *scanner) look(ctx context.Context) error {
+	err := inParallel(len(s.files), func(i int) (err error) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		s.files[i].hashStat, err = statHashFile(s.files[i].name)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.files = slices.DeleteFunc(s.files, func(f scanned) bool {
+		if !f.regular {
+			s.others++
+			return true
+		}
+		return s.omitted(&f)
+	})
+	for i := range s.files {
+		f := &s.files[i]
+		if f.size > math.MaxInt64/2-s.size {
+			return errorf(BadInput, "adding %s: the files are too large together", f.name)
+		}
+		s.size += f.size
+	}
+	return nil
+}
+
+// omitted reports whether f is the file that is left out.
+func (s *scanner) omitted(f *scanned) bool {
+	if s.omit == nil || f.hashStat != hashStatOf(s.omit) {
+		return false
+	}
+	info, err := os.Stat(f.name)
+	return err == nil && os.SameFile(s.omit, info)
+}
+
+// inParallel calls do with each number below n, on all processors, until it fails.
+func inParallel(n int, do func(i int) error) error {
+	const run = 64 // numbers that one takes at a time: neighbours go well together
+	var next atomic.Int64
+	var workers errgroup.Group
+	for range min(runtime.GOMAXPROCS(0), (n+run-1)/run) {
+		workers.Go(func() error {
+			for {
+				end := int(next.Add(run))
+				for i := end - run; i < min(end, n); i++ {
+					if err := do(i); err != nil {
+						return err
+					}
+				}
+				if end >= n {
+					return nil
+				}
+			}
+		})
+	}
+	return workers.Wait()
 }

@@ -188,8 +188,15 @@ func TestAutoPieceLength(t *testing.T) {
 	for size, want := range map[int64]int64{
 		0: 16 << 10, 32 << 20: 16 << 10, 32<<20 + 1: 32 << 10, 1 << 30: 512 << 10, 32 << 30: 16 << 20, 1 << 50: 16 << 20,
 	} {
-		if got := AutoPieceLength(size); got != want {
+		if got := AutoPieceLength(size, 20_000, FormatV1); got != want {
 			t.Errorf("%d bytes: %d, want %d", size, got, want)
+		}
+	}
+	for files, want := range map[int]int64{1: 256 << 10, 2048: 256 << 10, 4096: 128 << 10, 20_000: 32 << 10, 1 << 20: 16 << 10} {
+		for _, format := range []Format{FormatV2, FormatHybrid} {
+			if got := AutoPieceLength(512<<20, files, format); got != want {
+				t.Errorf("%d files, %s: %d, want %d", files, format, got, want)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -46,7 +47,9 @@ type FileStorage struct {
 	edges string      // name of the edges file
 	made  []string    // folders made above and at Root, outermost first
 
-	work sync.WaitGroup // the finishing goroutine
+	work     sync.WaitGroup        // the finishing goroutine
+	lost     atomic.Pointer[Error] // the first complete file that changed; nil = none did
+	youngest time.Time             // the last modification of what was found
 
 	mu       sync.RWMutex // held for reading around I/O, for writing around changes of what is below
 	closed   bool
@@ -85,7 +88,8 @@ type diskFile struct {
 	told    bool  // OnFile was called
 	missing int   // pieces that touch it and are not complete
 	have    int64 // bytes in complete pieces
-	stamp   stamp // of the final file; zero = not to be recorded
+	seen    stamp // of the final file, as it was found or made
+	stamp   stamp // the same; zero = not to be recorded
 	dirty   int64 // verified bytes since the disk was told to write
 }
 
@@ -132,6 +136,9 @@ func (s *FileStorage) open(ctx context.Context) (err error) {
 		return err
 	}
 	if err = s.survey(); err != nil {
+		return err
+	}
+	if err = rest(ctx, s.youngest); err != nil {
 		return err
 	}
 	rec := s.readRecord()

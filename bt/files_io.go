@@ -1,6 +1,7 @@
 package bt
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -125,10 +126,17 @@ func (s *FileStorage) readSegment(seg segment, b []byte) error {
 		clear(b)
 		return nil
 	}
+	final := seg.file.path != "" && seg.file.place == atFinal && !s.aside(seg)
 	h, off, err := s.handle(seg, false)
-	if err == nil {
+	switch {
+	case err == nil:
 		_, err = h.ReadAt(b, off)
+		if final {
+			err = cmp.Or(s.guard(seg.file, h), err)
+		}
 		s.pool.put(h)
+	case final && isNotExist(err):
+		return s.lose(seg.file, "is gone")
 	}
 	if errors.Is(err, io.EOF) || err != nil && isNotExist(err) {
 		err = io.ErrUnexpectedEOF // never EOF: the piece space goes on

@@ -310,7 +310,7 @@ func (s *FileStorage) giveName(d *diskFile) error {
 	if err != nil {
 		return fmt.Errorf("finishing %s: %w", s.display(d.path), err)
 	}
-	d.place, d.stamp, d.replace = atFinal, st, false
+	d.place, d.seen, d.stamp, d.replace = atFinal, st, st, false
 	s.opts.step("named")
 	return nil
 }

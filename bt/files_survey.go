@@ -45,9 +45,10 @@ func (s *FileStorage) surveyFile(d *diskFile) error {
 	}
 	switch {
 	case final != nil && final.Size() == d.length:
-		d.place, d.spare = atFinal, part != nil
-		if st := stampOf(final); st.settled(time.Now()) {
-			d.stamp = st
+		d.place, d.spare, d.seen = atFinal, part != nil, stampOf(final)
+		s.youngest = later(s.youngest, final.ModTime())
+		if d.seen.settled(time.Now()) {
+			d.stamp = d.seen
 		}
 		return nil
 	case final != nil && !s.opts.Force:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestFilesFinishAndSecondRun(t *testing.T) {
@@ -287,5 +288,53 @@ func TestFilesCheckOfAnotherFile(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || strings.Contains(e.Hint(), "--check") {
 		t.Errorf("the hint is %q", e.Hint())
+	}
+}
+
+// What was complete and is changed is not given out, and Check and Changed say so.
+func TestFilesGuard(t *testing.T) {
+	t.Parallel()
+	for what, change := range map[string]func(name string) error{
+		"written": func(name string) error { return os.WriteFile(name, randomBytes(100_001), 0o644) },
+		"cut":     func(name string) error { return os.Truncate(name, 10) },
+		"gone":    os.Remove,
+		"touched": func(name string) error { return os.Chtimes(name, time.Time{}, time.Unix(1, 0)) },
+	} {
+		for _, by := range []string{"read", "check"} {
+			dir := t.TempDir()
+			name := filepath.Join(dir, "file")
+			data := randomBytes(100_001)
+			if err := os.WriteFile(name, data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			m, err := Create(t.Context(), CreateOptions{Path: name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := OpenFiles(t.Context(), m, FileOptions{Root: dir, Paths: []string{"file"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, len(data))
+			if _, err := s.ReadAt(got, 0); err != nil || !bytes.Equal(got, data) || s.Check() != nil {
+				t.Fatalf("%s: before it: %v, %v", what, err, s.Check())
+			}
+			if err := change(name); err != nil {
+				t.Fatal(err)
+			}
+			if by == "check" {
+				wantCode(t, s.Check(), Damaged)
+			} else if _, err := s.ReadAt(got, 0); what != "gone" { // what is open is still what was verified
+				wantCode(t, err, Damaged)
+			} else if err != nil || !bytes.Equal(got, data) {
+				t.Errorf("gone: %v", err)
+			}
+			if by == "check" || what != "gone" {
+				wantCode(t, s.Changed(), Damaged)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/anacrolix/torrent"
 )
 
-// seed keeps serving a download that is complete, for as long as the options say.
+// seed keeps serving a download that is complete, for as long as the options say, or until a file of it is not any more
+// what was verified.
 func (d *download) seed(ctx context.Context) error {
 	if !d.opts.Seed && d.opts.SeedRatio <= 0 && d.opts.SeedTime <= 0 {
 		return nil
@@ -27,6 +28,7 @@ func (d *download) seed(ctx context.Context) error {
 		}
 	}
 	start, size := time.Now(), d.files.Total()
+	look := start
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
@@ -38,6 +40,13 @@ func (d *download) seed(ctx context.Context) error {
 		}
 		p.Down, p.Up = d.meter.rates(time.Now(), s.read, s.written)
 		d.report(p)
+		if now := time.Now(); now.After(look) {
+			_ = d.files.Check() // what it finds it keeps
+			look = time.Now().Add(max(checkEvery, 50*time.Since(now)))
+		}
+		if err := d.files.Changed(); err != nil {
+			return err
+		}
 		switch {
 		case d.opts.SeedTime > 0 && time.Since(start) >= d.opts.SeedTime:
 			return nil

@@ -26,23 +26,34 @@ type copyWatch struct {
 	peers    map[*torrent.PeerConn]*copyPeer
 	departed []departure
 	complete map[copyKey]bool
-	copies   int // peers that complete is about
+	copies   int // peers that complete is about, and fetchers
+
+	// Whether a peer and a fetcher (over HTTP) of one address are the same cannot be told; they count as one.
+	peersAt  map[netip.Addr]bool // addresses of complete peers
+	fetchers map[netip.Addr]bool // addresses of fetchers that count
 }
 
 // A copyKey tells a peer from others: its id or its address. Neither is enough, as libtorrent has another id for each
 // connection, and not every program says on a connection where it listens. A peer has all keys that it was seen with.
 type copyKey string
 
-func copyKeys(id [20]byte, addr netip.AddrPort) (keys []copyKey) {
-	keys = append(keys, copyKey(id[:]))
+func copyKeys(id [20]byte, addr netip.AddrPort) (keys copyID) {
+	keys.at = addr.Addr().Unmap()
+	keys.keys = append(keys.keys, copyKey(id[:]))
 	if addr.Port() != 0 {
-		keys = append(keys, copyKey(addr.String()))
+		keys.keys = append(keys.keys, copyKey(addr.String()))
 	}
 	return keys
 }
 
+// A copyID is all that a peer is known by.
+type copyID struct {
+	keys []copyKey
+	at   netip.Addr // the zero Addr when it is not known
+}
+
 // keysOf are those of a connected peer. The library's lock is held.
-func keysOf(pc *torrent.PeerConn) []copyKey {
+func keysOf(pc *torrent.PeerConn) copyID {
 	from, err := netip.ParseAddrPort(pc.RemoteAddr.String())
 	if err != nil {
 		return copyKeys(pc.PeerID, netip.AddrPort{})
@@ -69,26 +80,46 @@ type copyPeer struct {
 // A departure is a peer that left when it could have been complete.
 type departure struct {
 	conns []*torrent.PeerConn
-	keys  []copyKey
+	keys  copyID
 	sent  int64 // payload bytes that make it complete
 }
 
 func newCopyWatch(m *Metainfo, copied func()) *copyWatch {
 	return &copyWatch{m: m, blocks: int((m.PieceLength + blockSize - 1) / blockSize), copied: copied,
-		peers: map[*torrent.PeerConn]*copyPeer{}, complete: map[copyKey]bool{}}
+		peers: map[*torrent.PeerConn]*copyPeer{}, complete: map[copyKey]bool{},
+		peersAt: map[netip.Addr]bool{}, fetchers: map[netip.Addr]bool{}}
 }
 
 // note counts a peer as complete.
-func (c *copyWatch) note(keys []copyKey) {
+func (c *copyWatch) note(peer copyID) {
 	c.mu.Lock()
-	isNew := c.copies < maxCopies && !slices.ContainsFunc(keys, func(k copyKey) bool { return c.complete[k] })
+	isNew := c.copies < maxCopies && !slices.ContainsFunc(peer.keys, func(k copyKey) bool { return c.complete[k] })
+	if isNew && c.fetchers[peer.at] {
+		isNew = false // it is that fetcher
+		delete(c.fetchers, peer.at)
+	}
 	if isNew {
 		c.copies++
 	}
-	for _, k := range keys {
+	for _, k := range peer.keys {
 		if len(c.complete) < 2*maxCopies {
 			c.complete[k] = true
+			c.peersAt[peer.at] = true
 		}
+	}
+	c.mu.Unlock()
+	if isNew && c.copied != nil {
+		c.copied()
+	}
+}
+
+// noteFetcher counts who has fetched everything over HTTP, unless a peer at that address counts.
+func (c *copyWatch) noteFetcher(at netip.Addr) {
+	c.mu.Lock()
+	isNew := c.copies < maxCopies && !c.peersAt[at] && !c.fetchers[at]
+	if isNew {
+		c.fetchers[at] = true
+		c.copies++
 	}
 	c.mu.Unlock()
 	if isNew && c.copied != nil {

@@ -197,7 +197,7 @@ func (s *server) join(ctx context.Context, it *servedItem) (*ServedItem, error) 
 		s.tracker.add(it.m)
 	}
 	if s.web != nil {
-		s.web.add(it.m, &webItem{files: load.files, torrent: pub.Bytes(), sent: &it.sent})
+		s.web.add(it.m, &webItem{files: load.files, torrent: pub.Bytes(), sent: &it.sent, copies: newWebCopies(it.m, it.seeding.copies.noteFetcher)})
 		e.TorrentURL = fmt.Sprintf("http://%s/%s.torrent", s.c.net.reachable(s.webAt.Addr())[0], webName(it.m))
 	}
 	return e, nil

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,6 +50,7 @@ type webItem struct {
 	files   *seedFiles
 	torrent []byte
 	sent    *atomic.Int64
+	copies  *webCopies
 
 	once   sync.Once
 	byPath map[string]int
@@ -119,7 +121,11 @@ func (s *webServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("ETag", fmt.Sprintf(`"%s-%d"`, name, i))
 	f := &webFile{ctx: r.Context(), files: item.files, i: i, limit: s.limit, sent: []*atomic.Int64{item.sent, &s.sent}}
-	http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(f, 0, item.files.m.Files[i].Length))
+	sw := &sentWriter{ResponseWriter: w}
+	http.ServeContent(sw, r, "", time.Time{}, io.NewSectionReader(f, 0, item.files.m.Files[i].Length))
+	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && sw.finish() {
+		item.copies.sent(from.Addr().Unmap(), f.read.all)
+	}
 }
 
 // find is the index of the file that a path of a URL names.
@@ -147,6 +153,7 @@ type webFile struct {
 	i     int
 	limit *rate.Limiter
 	sent  []*atomic.Int64
+	read  spanSet // of the piece space
 }
 
 func (f *webFile) ReadAt(b []byte, off int64) (int, error) {
@@ -166,5 +173,7 @@ func (f *webFile) ReadAt(b []byte, off int64) (int, error) {
 	for _, n := range f.sent {
 		n.Add(int64(len(b)))
 	}
+	at := f.files.m.Files[f.i].Offset + off
+	f.read.add(span{at, at + int64(len(b))})
 	return len(b), nil
 }

@@ -3,10 +3,7 @@ package bt
 import (
 	"context"
 	"crypto/sha1"
-	"errors"
 	"hash"
-	"io"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -121,14 +118,12 @@ func (v *verifier) settleRoot(i int, layer []byte) {
 // A verifyWorker verifies one piece after the other.
 type verifyWorker struct {
 	*verifier
-	buf    []byte
-	sha1   hash.Hash
-	file   *os.File // the one that was read last
-	opened int      // its index, -1 = none
+	hashInput
+	sha1 hash.Hash
 }
 
 func (v *verifier) work(ctx context.Context) {
-	w := verifyWorker{verifier: v, buf: make([]byte, hashChunk), sha1: sha1.New(), opened: -1}
+	w := verifyWorker{verifier: v, hashInput: hashInput{opened: -1}, sha1: sha1.New()}
 	defer w.close()
 	for ctx.Err() == nil {
 		p := v.next.Add(1) - 1
@@ -227,33 +222,12 @@ func (w *verifyWorker) pieceV2(ctx context.Context, p, i int) pieceVerdict {
 
 // read hands the bytes of file i to sum, in order. It reports whether they could be read.
 func (w *verifyWorker) read(ctx context.Context, i int, from, to int64, sum func([]byte)) bool {
-	if w.opened != i {
-		w.close()
-		file, err := os.Open(w.files[i].name)
-		if err != nil {
-			w.files[i].fail(err)
-			return false
-		}
-		w.file, w.opened = file, i
+	_, err := w.open(i, w.files[i].name)
+	if err == nil {
+		err = w.each(ctx, from, to-from, sum)
 	}
-	for from < to && ctx.Err() == nil {
-		chunk := w.buf[:min(int64(len(w.buf)), to-from)]
-		if _, err := w.file.ReadAt(chunk, from); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = errChanged
-			}
-			w.files[i].fail(err)
-			return false
-		}
-		sum(chunk)
-		from += int64(len(chunk))
+	if err != nil && ctx.Err() == nil {
+		w.files[i].fail(err)
 	}
-	return true
-}
-
-func (w *verifyWorker) close() {
-	if w.file != nil {
-		w.file.Close()
-	}
-	w.file, w.opened = nil, -1
+	return err == nil
 }

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -42,7 +43,7 @@ type diffDoc struct {
 	failure
 }
 
-// A differenceDoc is a place where two files differ.
+// A differenceDoc is a place where two files differ. It is written by diffWriter, which holds no values.
 type differenceDoc struct {
 	Path         string          `json:"path"`
 	Change       string          `json:"change"` // added, removed, changed, or form: the same, written otherwise
@@ -53,65 +54,76 @@ type differenceDoc struct {
 }
 
 func runDiff(ctx context.Context, g *globals, nameA, nameB string) error {
-	a, err := readBencode(ctx, g, nameA)
+	a, inA, err := openDocument(ctx, g, nameA)
 	if err != nil {
 		return err
 	}
-	b, err := readBencode(ctx, g, nameB)
+	defer inA.Close()
+	defer a.Close()
+	b, inB, err := openDocument(ctx, g, nameB)
 	if err != nil {
 		return err
 	}
-	doc := diffDoc{Same: true, Differences: []differenceDoc{}, failure: failure{Code: bt.OK}}
-	all := bencode.Diff(a, b)
-	if infoA, infoB := infoOf(a), infoOf(b); infoA != nil && infoB != nil {
-		changes := !bytes.Equal(infoA, infoB)
-		doc.InfoHashChanges = &changes
+	defer inB.Close()
+	defer b.Close()
+	changes, err := infoHashChanges(a.Root(), b.Root())
+	if err != nil {
+		return err
 	}
+	same, err := bencode.SameBytes(a.Root(), b.Root())
+	if err != nil {
+		return err
+	}
+	doc := diffDoc{Same: same, InfoHashChanges: changes, Differences: []differenceDoc{}, failure: failure{Code: bt.OK}}
+	if same {
+		return g.output().Result(doc, func(w io.Writer) error { return writeChange(w, changes) })
+	}
+	w := diffWriter{w: bufio.NewWriter(g.output().Bytes())}
+	write, end := w.text, func() error { return writeChange(w.w, changes) }
 	if g.json {
-		for _, d := range all {
-			doc.Differences = append(doc.Differences, newDifferenceDoc(d))
+		write, end = w.json, func() error {
+			doc.failure = failure{Code: bt.Differs, Message: fmt.Sprintf("%s and %s differ in %s", nameA, nameB, ui.Count(w.count, "place"))}
+			return w.jsonEnd(doc)
 		}
+		w.jsonBegin(doc)
 	}
-	status := 0
-	if len(all) > 0 {
-		doc.Same = false
-		doc.failure = failure{Code: bt.Differs, Message: fmt.Sprintf("%s and %s differ in %s", nameA, nameB, ui.Count(len(all), "place"))}
-		status = statuses[bt.Differs]
+	err = bencode.Diff(a.Root(), b.Root(), write)
+	if err == nil {
+		err = end()
 	}
-	return errors.Join(g.output().Result(doc, func(w io.Writer) error { return doc.write(w, all) }), shownStatus(status))
+	if err = errors.Join(err, w.w.Flush()); err != nil {
+		return err
+	}
+	return shownStatus(statuses[bt.Differs])
 }
 
-func readBencode(ctx context.Context, g *globals, name string) ([]byte, error) {
-	in, err := openBencode(ctx, g, name)
-	if err != nil {
-		return nil, err
+// infoHashChanges compares the info dictionaries; nil unless both have one.
+func infoHashChanges(a, b bencode.Node) (*bool, error) {
+	infoA, errA := infoOf(a)
+	infoB, errB := infoOf(b)
+	if errA != nil || errB != nil || !infoA.Exists() || !infoB.Exists() {
+		return nil, errors.Join(errA, errB)
 	}
-	defer in.Close()
-	return in.readAll()
+	same, err := bencode.SameBytes(infoA, infoB)
+	changes := !same
+	return &changes, err
 }
 
-// infoOf is the info dictionary of a metainfo, nil when there is none.
-func infoOf(b []byte) []byte {
-	path, err := bencode.ParsePath("info")
-	if err != nil {
-		return nil
+// infoOf is the info dictionary of a metainfo, none when there is none.
+func infoOf(n bencode.Node) (bencode.Node, error) {
+	info, err := bencode.Path(nil).Key("info").Find(n)
+	var nowhere *bencode.NotFoundError
+	if errors.As(err, &nowhere) || err == nil && info.Kind() != bencode.Dict {
+		return bencode.Node{}, nil
 	}
-	info, err := path.Find(b)
-	if err != nil || bencode.NewCursor(info).Kind() != bencode.Dict {
-		return nil
-	}
-	return info
-}
-
-func newDifferenceDoc(d bencode.Difference) differenceDoc {
-	return differenceDoc{Path: d.Path.String(), Change: changeOf(d), A: rawJSON(d.A), B: rawJSON(d.B), PiecesDiffer: d.PiecesDiffer, Pieces: d.Pieces}
+	return info, err
 }
 
 func changeOf(d bencode.Difference) string {
 	switch {
-	case d.A == nil:
+	case !d.A.Exists():
 		return "added"
-	case d.B == nil:
+	case !d.B.Exists():
 		return "removed"
 	case d.Form:
 		return "form"
@@ -119,53 +131,102 @@ func changeOf(d bencode.Difference) string {
 	return "changed"
 }
 
-// rawJSON is the JSON of a node, nil for none.
-func rawJSON(node []byte) json.RawMessage {
-	if node == nil {
-		return nil
-	}
-	var b bytes.Buffer
-	if err := bencode.WriteJSON(&b, node, bencode.JSONOptions{}); err != nil {
-		panic(err) // it was checked, and a buffer takes all
-	}
-	return b.Bytes()
+// A diffWriter writes differences as they are found. Errors of w, which is buffered, come to light when it is flushed.
+type diffWriter struct {
+	w     *bufio.Writer
+	count int
 }
 
-// write writes a line for each difference. Errors of w, which is buffered, come to light when it is flushed.
-func (doc *diffDoc) write(w io.Writer, all []bencode.Difference) error {
-	for _, d := range all {
-		path := ui.Quote(cmp.Or(d.Path.String(), "(all)"))
-		switch changeOf(d) {
-		case "added":
-			fmt.Fprintf(w, "+ %s: %s\n", path, shortJSON(d.B))
-		case "removed":
-			fmt.Fprintf(w, "- %s: %s\n", path, shortJSON(d.A))
-		case "form":
-			fmt.Fprintf(w, "~ %s: the same, written otherwise\n", path)
-		default:
-			if d.Pieces > 0 {
-				fmt.Fprintf(w, "~ %s: %d of %d differ\n", path, d.PiecesDiffer, d.Pieces)
-				continue
-			}
-			fmt.Fprintf(w, "~ %s: %s -> %s\n", path, shortJSON(d.A), shortJSON(d.B))
-		}
-	}
-	switch {
-	case doc.InfoHashChanges == nil:
-	case *doc.InfoHashChanges:
-		fmt.Fprintln(w, "the infohash changes")
+// text writes a line for a difference.
+func (d *diffWriter) text(diff bencode.Difference) error {
+	path := ui.Quote(cmp.Or(diff.Path.String(), "(all)"))
+	switch changeOf(diff) {
+	case "added":
+		fmt.Fprintf(d.w, "+ %s: %s\n", path, shortJSON(diff.B))
+	case "removed":
+		fmt.Fprintf(d.w, "- %s: %s\n", path, shortJSON(diff.A))
+	case "form":
+		fmt.Fprintf(d.w, "~ %s: the same, written otherwise\n", path)
 	default:
-		fmt.Fprintln(w, "the infohash stays the same")
+		if diff.Pieces > 0 {
+			fmt.Fprintf(d.w, "~ %s: %d of %d differ\n", path, diff.PiecesDiffer, diff.Pieces)
+			break
+		}
+		fmt.Fprintf(d.w, "~ %s: %s -> %s\n", path, shortJSON(diff.A), shortJSON(diff.B))
 	}
 	return nil
 }
 
+// writeChange writes the line that says what becomes of the infohash.
+func writeChange(w io.Writer, changes *bool) error {
+	if changes == nil {
+		return nil
+	}
+	line := "the infohash stays the same"
+	if *changes {
+		line = "the infohash changes"
+	}
+	_, err := fmt.Fprintln(w, line)
+	return err
+}
+
+// jsonBegin writes what a diffDoc has before the differences, and json and jsonEnd the rest: each value as it is read,
+// however large.
+func (d *diffWriter) jsonBegin(doc diffDoc) {
+	fmt.Fprintf(d.w, "{\n  \"same\": %v,\n", doc.Same)
+	if doc.InfoHashChanges != nil {
+		fmt.Fprintf(d.w, "  \"infohash_changes\": %v,\n", *doc.InfoHashChanges)
+	}
+	d.w.WriteString(`  "differences": [`)
+}
+
+func (d *diffWriter) json(diff bencode.Difference) error {
+	if d.count > 0 {
+		d.w.WriteString(",")
+	}
+	d.count++
+	fmt.Fprintf(d.w, "\n    {\n      \"path\": %s,\n      \"change\": %q", jsonText(diff.Path.String()), changeOf(diff))
+	for _, side := range []struct {
+		name string
+		node bencode.Node
+	}{{"a", diff.A}, {"b", diff.B}} {
+		if !side.node.Exists() {
+			continue
+		}
+		fmt.Fprintf(d.w, ",\n      %q: ", side.name)
+		if err := side.node.WriteJSON(d.w, bencode.JSONOptions{}); err != nil {
+			return err
+		}
+	}
+	if diff.Pieces > 0 {
+		fmt.Fprintf(d.w, ",\n      \"pieces_differ\": %d,\n      \"pieces\": %d", diff.PiecesDiffer, diff.Pieces)
+	}
+	d.w.WriteString("\n    }")
+	return nil
+}
+
+func (d *diffWriter) jsonEnd(doc diffDoc) error {
+	_, err := fmt.Fprintf(d.w, "\n  ],\n  \"code\": %q,\n  \"message\": %s\n}\n", doc.Code, jsonText(doc.Message))
+	return err
+}
+
+// jsonText is a text as a JSON string.
+func jsonText(s string) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
+		panic(err) // a string can be encoded
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
 // shortJSON is a node for people: what is long is summarised, and then cut.
-func shortJSON(node []byte) string {
+func shortJSON(node bencode.Node) string {
 	const most = 300
 	b := clipWriter{most: most}
 	// The only error is the one that ends what would be cut anyway.
-	_ = bencode.WriteJSON(&b, node, bencode.JSONOptions{Binary: bencode.Summary, Graphic: true})
+	_ = node.WriteJSON(&b, bencode.JSONOptions{Binary: bencode.Summary, Graphic: true})
 	if len(b.b) > most {
 		return strings.ToValidUTF8(string(b.b[:most]), "") + "…"
 	}

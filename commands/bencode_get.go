@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -41,23 +42,22 @@ func newBencodeGetCmd(g *globals) *cobra.Command {
 }
 
 func runGet(ctx context.Context, g *globals, name string, path bencode.Path, text bool) error {
-	in, err := openBencode(ctx, g, name)
+	doc, in, err := openDocument(ctx, g, name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	whole, err := in.readAll()
-	if err != nil {
-		return err
-	}
-	node, err := path.Find(whole)
-	if err != nil {
-		return &bt.Error{Code: bt.NotFound, Err: in.wrong(err)}
-	}
+	defer doc.Close()
+	node, err := path.Find(doc.Root())
+	var nowhere *bencode.NotFoundError
 	switch {
+	case errors.As(err, &nowhere):
+		return &bt.Error{Code: bt.NotFound, Err: in.wrong(err)}
+	case err != nil:
+		return in.wrong(err)
 	case g.json:
 		w := g.output().Bytes()
-		if err := bencode.WriteJSON(w, node, jsonOptions(g.output(), autoBinary)); err != nil {
+		if err := node.WriteJSON(w, jsonOptions(g.output(), autoBinary)); err != nil {
 			return err
 		}
 		_, err = io.WriteString(w, "\n")
@@ -66,26 +66,22 @@ func runGet(ctx context.Context, g *globals, name string, path bencode.Path, tex
 		return writeNodeText(g, in, path, node)
 	}
 	w, end := resultBytes(g.output())
-	if _, err := w.Write(node); err != nil {
+	if _, err := io.Copy(w, struct{ io.Reader }{node.Reader()}); err != nil {
 		return err
 	}
 	return end()
 }
 
 // writeNodeText writes the bytes of a string, or the digits of an integer.
-func writeNodeText(g *globals, in *bencodeInput, path bencode.Path, node []byte) error {
-	v, err := bencode.Parse(node, memoryLimits)
-	if err != nil {
-		return in.wrong(err)
-	}
-	if k := v.Kind(); k != bencode.String && k != bencode.Int {
+func writeNodeText(g *globals, in *bencodeInput, path bencode.Path, node bencode.Node) error {
+	if k := node.Kind(); k != bencode.String && k != bencode.Int {
 		return withHint(&bt.Error{Code: bt.BadInput, Err: usageErrorf("reading %s: %q is a %s, which has no text", in.name, path, k).Err},
 			"--json shows it")
 	}
 	w, _ := resultBytes(g.output())
-	if _, err := w.Write(v.Bytes()); err != nil {
+	if err := node.WriteText(w); err != nil {
 		return err
 	}
-	_, err = io.WriteString(g.output().Bytes(), "\n")
+	_, err := io.WriteString(g.output().Bytes(), "\n")
 	return err
 }

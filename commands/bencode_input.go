@@ -15,11 +15,8 @@ import (
 	"shoal/commands/internal/ui"
 )
 
-// What is accepted: of what is read once or twice, and of what has to be in memory.
-var (
-	bencodeLimits = bencode.Limits{Depth: 256, Size: min(1<<40, math.MaxInt)}
-	memoryLimits  = bencode.Limits{Depth: 256, Size: 256 << 20, Count: 256 << 20}
-)
+// bencodeLimits are what is accepted.
+var bencodeLimits = bencode.Limits{Depth: 256, Size: min(1<<40, math.MaxInt)}
 
 // fileArg is the FILE among arguments of which there is at most one; "-" when there is none.
 func fileArg(args []string) (string, error) {
@@ -36,15 +33,14 @@ func fileArg(args []string) (string, error) {
 type bencodeInput struct {
 	io.Reader
 	name string // as messages call it
-	size int64  // -1 = unknown
 	file *os.File
 }
 
 // openBencode opens a file; what can be read twice shows that as bencode.NewDecoder wants it. Reading ends with ctx.
 func openBencode(ctx context.Context, g *globals, name string) (*bencodeInput, error) {
 	if name == "-" {
-		in := &bencodeInput{name: "standard input", size: -1}
-		in.Reader = streamOf(ctx, g.in, in)
+		in := &bencodeInput{name: "standard input"}
+		in.Reader = streamOf(ctx, g.in)
 		return in, nil
 	}
 	f, err := os.Open(name)
@@ -57,13 +53,13 @@ func openBencode(ctx context.Context, g *globals, name string) (*bencodeInput, e
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, errors.Join(&bt.Error{Code: bt.BadInput, Err: fmt.Errorf("reading %s: it is a folder", name)}, f.Close())
 	}
-	in := &bencodeInput{name: name, size: -1, file: f}
-	in.Reader = streamOf(ctx, f, in)
+	in := &bencodeInput{name: name, file: f}
+	in.Reader = streamOf(ctx, f)
 	return in, nil
 }
 
-// streamOf is what is left of r; of a plain file it can be read twice, and its size is known.
-func streamOf(ctx context.Context, r io.Reader, in *bencodeInput) io.Reader {
+// streamOf is what is left of r; a plain file can be read twice.
+func streamOf(ctx context.Context, r io.Reader) io.Reader {
 	f, ok := r.(*os.File)
 	if !ok {
 		return untilDone(ctx, r)
@@ -74,8 +70,7 @@ func streamOf(ctx context.Context, r io.Reader, in *bencodeInput) io.Reader {
 	if cmp.Or(err, serr) != nil || !info.Mode().IsRegular() || info.Size() <= at {
 		return untilDone(ctx, r)
 	}
-	in.size = info.Size() - at
-	return stoppable{io.NewSectionReader(f, at, in.size), ctx}
+	return stoppable{io.NewSectionReader(f, at, info.Size()-at), ctx}
 }
 
 // untilDone reads r until ctx ends, even while nothing comes. Then one reading of r may go on: nothing can end it but
@@ -100,28 +95,18 @@ func (in *bencodeInput) Close() error {
 	return in.file.Close()
 }
 
-// readAll is the one value that the input is.
-func (in *bencodeInput) readAll() ([]byte, error) {
-	var b []byte
-	var err error
-	switch {
-	case in.size > int64(memoryLimits.Size):
-	case in.size >= 0:
-		b = make([]byte, in.size)
-		_, err = io.ReadFull(in, b)
-	default:
-		b, err = io.ReadAll(io.LimitReader(in, int64(memoryLimits.Size)+1))
-	}
-	if in.size > int64(memoryLimits.Size) || len(b) > memoryLimits.Size {
-		err = &bencode.SyntaxError{Want: fmt.Sprintf("a value of at most %s", ui.Size(int64(memoryLimits.Size)))}
-	}
-	if err == nil {
-		err = bencode.Check(b, memoryLimits)
-	}
+// openDocument opens a file that is one value, to look into it.
+func openDocument(ctx context.Context, g *globals, name string) (*bencode.Document, *bencodeInput, error) {
+	in, err := openBencode(ctx, g, name)
 	if err != nil {
-		return nil, in.wrong(err)
+		return nil, nil, err
 	}
-	return b, nil
+	doc, err := bencode.NewDocument(in.Reader, bencodeLimits)
+	if err != nil {
+		_ = in.Close() // it was only read
+		return nil, nil, in.wrong(err)
+	}
+	return doc, in, nil
 }
 
 // wrong says of which input an error is.

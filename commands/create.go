@@ -122,6 +122,7 @@ func (o *createOptions) date() (time.Time, error) {
 }
 
 func runCreate(ctx context.Context, g *globals, path string, opts createOptions) error {
+	collectLess()
 	date, err := opts.date()
 	if err != nil {
 		return err

@@ -29,10 +29,10 @@ func TestPieceSizeTable(t *testing.T) {
 			last = size(r[1])
 			data = last
 		}
-		if got := bt.AutoPieceLength(data); got != size(r[2]) {
+		if got := bt.AutoPieceLength(data, 1, bt.FormatV1); got != size(r[2]) {
 			t.Errorf("%s: %d", r[0], got)
 		}
-		if r[1] != "" && bt.AutoPieceLength(last+1) == size(r[2]) {
+		if r[1] != "" && bt.AutoPieceLength(last+1, 1, bt.FormatV1) == size(r[2]) {
 			t.Errorf("%s: more has the same size", r[0])
 		}
 	}

@@ -96,6 +96,7 @@ type metainfoItem struct {
 }
 
 func runMetainfo(ctx context.Context, g *globals, sources []string, opts metainfoOptions) error {
+	collectLess()
 	reader := newMetainfoReader(g, &opts.networkOptions, opts.metadataTimeout)
 	doc, worst := reader.readAll(ctx, sources, opts.failFast, func(_ int, _ *bt.Source, m *bt.Metainfo) (*torrentInfo, error) {
 		return newTorrentInfo(m, nil), opts.store(g, m)

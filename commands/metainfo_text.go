@@ -153,14 +153,15 @@ func piecesOf(n int, size int64) string {
 	return said
 }
 
-// writeFiles writes a line for each file: its number, its size, its path.
+// writeFiles writes a line for each file: its number, its size for people and in bytes, its path.
 func writeFiles(w io.Writer, t *torrentInfo) {
-	digits := 1
-	if n := len(t.Files); n > 0 {
-		digits = len(fmt.Sprint(t.Files[n-1].Index))
-	}
+	last, largest := 1, int64(0)
 	for _, f := range t.Files {
-		fmt.Fprintf(w, "%*d  %9s  %s\n", digits, f.Index, ui.Size(f.Bytes), ui.Quote(f.Path))
+		last, largest = max(last, f.Index), max(largest, f.Bytes)
+	}
+	digits, wide := len(fmt.Sprint(last)), len(fmt.Sprint(largest))
+	for _, f := range t.Files {
+		fmt.Fprintf(w, "%*d  %9s  %*d  %s\n", digits, f.Index, ui.Size(f.Bytes), wide, f.Bytes, ui.Quote(f.Path))
 	}
 }
 

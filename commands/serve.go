@@ -40,7 +40,7 @@ func newServeCmd(g *globals) *cobra.Command {
 			"other commands, until stopped.\n\n" +
 			"With PATH, seed files and folders, which become v1 torrents, and .torrent files whose data is in place. A magnet for each\n" +
 			"is written to standard output. What was hashed once is remembered. Trackers are those of -t and of the .torrent\n" +
-			"files given, and no other.",
+			"files given, and no other; the DHT is told too, but for private torrents, unless --no-dht or --lan-only is given.",
 		Example: "  shoal serve film.mkv\n" +
 			"  shoal serve --tracker-listen :6969 --http :8080 --until-copies 3 dist/\n" +
 			"  shoal serve -d /srv/isos *.torrent\n" +
@@ -75,7 +75,7 @@ func (o *serveOptions) register(fs *pflag.FlagSet) {
 	fs.StringVar(&o.http, "http", "", "run a web server for what is served, at `ADDRESS:PORT`")
 	fs.Var(&o.duration, "for", "end after `DUR`")
 	fs.Var(&o.idle, "idle", "end when nothing was sent for `DUR`")
-	fs.IntVar(&o.untilCopies, "until-copies", 0, "end when `N` peers have everything of each item")
+	fs.IntVar(&o.untilCopies, "until-copies", 0, "end when `N` peers, or who fetched over HTTP, have everything of each item")
 	fs.Float64Var(&o.seedRatio, "seed-ratio", 0, "end when `R` times the size of each item is sent")
 	fs.BoolVar(&o.failFast, "fail-fast", false, "stop when one item cannot be served")
 	fs.StringArrayVarP(&o.items, "file", "f", nil, "`PATHS` to serve, separated by commas")

@@ -56,6 +56,7 @@ type verifyItem struct {
 }
 
 func runVerify(ctx context.Context, g *globals, sources []string, opts verifyOptions) error {
+	collectLess()
 	out := g.output()
 	var doc verifyDoc
 	var failed error

@@ -203,7 +203,7 @@ func (d *Decoder) WriteJSON(w io.Writer, opts JSONOptions) error {
 	j := jsonWriter{w: w, r: r, opts: opts, found: &d.found}
 	err := j.value()
 	if err == io.EOF || IsSyntax(err) {
-		return fmt.Errorf("reading it again: it has changed: %w", err)
+		return changed(err)
 	}
 	return errors.Join(err, j.flush())
 }

@@ -1,11 +1,15 @@
 package bencode
 
-import "bytes"
+import (
+	"bytes"
+	"io"
+	"slices"
+)
 
 // A Difference is a place where two values are not the same.
 type Difference struct {
 	Path Path
-	A, B []byte // bencode of what is there; nil = nothing
+	A, B Node // what is there; none = nothing
 
 	// Of strings that hold hashes of pieces: how many of them differ, and how many there are in the longer one.
 	// 0 for all else.
@@ -14,106 +18,222 @@ type Difference struct {
 	Form bool // only how it is written differs: the order of keys, zeros too many
 }
 
-// Diff is where two values differ, both of which must have passed [Check]: entries of dictionaries by key, items of lists
-// by their place. There is none only when the bytes are the same.
-func Diff(a, b []byte) []Difference {
-	var d differ
-	d.value(nil, a, b, 0)
-	return d.all
+// Diff calls found for each place where two values differ: entries of dictionaries by key, items of lists by their place.
+// There is none only when the bytes are the same. It walks both at once, and holds in memory no more than the keys of
+// dictionaries that are unsorted. An error is that of found, or of reading.
+func Diff(a, b Node, found func(Difference) error) error {
+	d := differ{found: found, bufA: make([]byte, readAheadSize/4), bufB: make([]byte, readAheadSize/4)}
+	return d.value(nil, a, b, 0)
 }
 
-type differ struct{ all []Difference }
+type differ struct {
+	found      func(Difference) error
+	count      int
+	bufA, bufB []byte
+}
+
+func (d *differ) tell(diff Difference) error {
+	d.count++
+	return d.found(diff)
+}
 
 // value compares two values; hash is the length of the hashes that they hold if they are strings, 0 = none.
-func (d *differ) value(p Path, a, b []byte, hash int) {
-	if bytes.Equal(a, b) {
-		return
-	}
-	before := len(d.all)
+func (d *differ) value(p Path, a, b Node, hash int64) error {
 	diff := Difference{Path: p, A: a, B: b}
-	ka, kb := NewCursor(a).Kind(), NewCursor(b).Kind()
+	if !a.Exists() || !b.Exists() {
+		return d.tell(diff)
+	}
+	if same, err := d.sameBytes(a, b); same || err != nil {
+		return err
+	}
+	before := d.count
+	var err error
+	ka, kb := a.Kind(), b.Kind()
 	switch {
 	case ka != kb:
 	case ka == Dict:
-		d.dict(p, a, b, hash)
 		diff.Form = true
+		err = d.dict(p, a, b, hash)
 	case ka == List:
-		d.list(p, a, b)
 		diff.Form = true
+		err = d.list(p, a, b)
 	case ka == Int:
-		diff.Form = bytes.Equal(canonicalInt(a[1:len(a)-1]), canonicalInt(b[1:len(b)-1]))
+		diff.Form, err = sameNumber(a, b)
 	case hash > 0:
-		diff.PiecesDiffer, diff.Pieces = countHashes(a, b, hash)
+		diff.PiecesDiffer, diff.Pieces, err = countHashes(a, b, hash)
 	}
-	if len(d.all) == before {
-		d.all = append(d.all, diff)
+	if err != nil || d.count > before {
+		return err
 	}
+	return d.tell(diff)
 }
 
 // dict compares entries by key; those of a repeated key in their order.
-func (d *differ) dict(p Path, a, b []byte, layers int) {
-	ea, eb := entriesOf(a), entriesOf(b)
-	for len(ea)+len(eb) > 0 {
-		var key, va, vb []byte
-		order := 0
+func (d *differ) dict(p Path, a, b Node, layers int64) error {
+	nextA, err := a.entries()
+	if err != nil {
+		return err
+	}
+	nextB, err := b.entries()
+	if err != nil {
+		return err
+	}
+	ea, err := nextA()
+	if err != nil {
+		return err
+	}
+	eb, err := nextB()
+	for err == nil && (ea.Exists() || eb.Exists()) {
+		order := bytes.Compare(ea.key, eb.key)
 		switch {
-		case len(ea) == 0:
+		case !ea.Exists():
 			order = 1
-		case len(eb) == 0:
+		case !eb.Exists():
 			order = -1
-		default:
-			order = bytes.Compare(ea[0].key, eb[0].key)
+		}
+		var key []byte
+		var va, vb Node
+		if order >= 0 {
+			key, vb = eb.key, eb.Node
+			if eb, err = nextB(); err != nil {
+				return err
+			}
 		}
 		if order <= 0 {
-			key, va, ea = ea[0].key, ea[0].val, ea[1:]
-		}
-		if order >= 0 {
-			key, vb, eb = eb[0].key, eb[0].val, eb[1:]
+			key, va = ea.key, ea.Node
+			if ea, err = nextA(); err != nil {
+				return err
+			}
 		}
 		hash := layers
-		switch {
-		case string(key) == "pieces":
+		switch string(key) {
+		case "pieces":
 			hash = 20
-		case string(key) == "piece layers":
+		case "piece layers":
 			hash = 32
 		}
-		d.value(p.Key(string(key)), va, vb, hash)
+		err = d.value(p.Key(string(key)), va, vb, hash)
 	}
+	return err
 }
 
-func (d *differ) list(p Path, a, b []byte) {
-	ca, cb := NewCursor(a), NewCursor(b)
-	ca.Enter(List)
-	cb.Enter(List)
-	moreA, moreB := ca.More(), cb.More()
-	for n := 0; moreA || moreB; n++ {
-		var va, vb []byte
-		if moreA {
-			va = ca.Skip()
-			moreA = ca.More()
-		}
-		if moreB {
-			vb = cb.Skip()
-			moreB = cb.More()
-		}
-		d.value(p.Index(n), va, vb, 0)
+// entries steps through a dictionary in the order of its keys; those of a repeated key stay in theirs.
+func (n Node) entries() (next func() (child, error), err error) {
+	c, err := n.children()
+	if err != nil || !n.odd.has(n.dicts) {
+		return c.next, err
 	}
+	var all []child
+	for {
+		one, err := c.next()
+		if err != nil {
+			return nil, err
+		}
+		if !one.Exists() {
+			break
+		}
+		all = append(all, one)
+	}
+	slices.SortStableFunc(all, func(a, b child) int { return bytes.Compare(a.key, b.key) })
+	return func() (one child, _ error) {
+		if len(all) > 0 {
+			one, all = all[0], all[1:]
+		}
+		return one, nil
+	}, nil
+}
+
+func (d *differ) list(p Path, a, b Node) error {
+	ca, err := a.children()
+	if err != nil {
+		return err
+	}
+	cb, err := b.children()
+	if err != nil {
+		return err
+	}
+	var one, other child
+	for n := 0; err == nil; n++ {
+		if n == 0 || one.Exists() {
+			if one, err = ca.next(); err != nil {
+				return err
+			}
+		}
+		if n == 0 || other.Exists() {
+			if other, err = cb.next(); err != nil {
+				return err
+			}
+		}
+		if !one.Exists() && !other.Exists() {
+			return nil
+		}
+		err = d.value(p.Index(n), one.Node, other.Node, 0)
+	}
+	return err
+}
+
+// sameNumber reports whether two integers are the same but for zeros too many.
+func sameNumber(a, b Node) (bool, error) {
+	var ta, tb bytes.Buffer
+	if err := a.WriteText(&ta); err != nil {
+		return false, err
+	}
+	if err := b.WriteText(&tb); err != nil {
+		return false, err
+	}
+	return bytes.Equal(canonicalInt(ta.Bytes()), canonicalInt(tb.Bytes())), nil
 }
 
 // countHashes compares strings of hashes.
-func countHashes(a, b []byte, size int) (differ, of int) {
-	a, _ = NewCursor(a).Bytes()
-	b, _ = NewCursor(b).Bytes()
-	if len(a)%size != 0 || len(b)%size != 0 {
-		return 0, 0
+func countHashes(a, b Node, size int64) (differ, of int, err error) {
+	ta, na, err := a.text()
+	if err != nil {
+		return 0, 0, err
 	}
-	if len(a) < len(b) {
-		a, b = b, a
+	tb, nb, err := b.text()
+	if err != nil || na%size != 0 || nb%size != 0 {
+		return 0, 0, err
 	}
-	for i := 0; i < len(a); i += size {
-		if i >= len(b) || !bytes.Equal(a[i:i+size], b[i:i+size]) {
+	both := min(na, nb) / size
+	of = int(max(na, nb) / size)
+	differ = of - int(both)
+	bufA, bufB := make([]byte, size), make([]byte, size)
+	for range both {
+		if _, err := io.ReadFull(ta, bufA); err != nil {
+			return 0, 0, changed(err)
+		}
+		if _, err := io.ReadFull(tb, bufB); err != nil {
+			return 0, 0, changed(err)
+		}
+		if !bytes.Equal(bufA, bufB) {
 			differ++
 		}
 	}
-	return differ, len(a) / size
+	return differ, of, nil
+}
+
+// sameBytes reports whether two nodes are written alike.
+func (d *differ) sameBytes(a, b Node) (bool, error) {
+	if a.size != b.size {
+		return false, nil
+	}
+	for at := int64(0); at < a.size; at += int64(len(d.bufA)) {
+		n := min(int64(len(d.bufA)), a.size-at)
+		if _, err := a.in.ReadAt(d.bufA[:n], a.off+at); err != nil && err != io.EOF {
+			return false, err
+		}
+		if _, err := b.in.ReadAt(d.bufB[:n], b.off+at); err != nil && err != io.EOF {
+			return false, err
+		}
+		if !bytes.Equal(d.bufA[:n], d.bufB[:n]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// SameBytes reports whether two nodes are written alike.
+func SameBytes(a, b Node) (bool, error) {
+	d := differ{bufA: make([]byte, readAheadSize/4), bufB: make([]byte, readAheadSize/4)}
+	return d.sameBytes(a, b)
 }

@@ -169,3 +169,65 @@ func BenchmarkEncode(b *testing.B) {
 		})
 	}
 }
+
+// Nodes of values larger than what is kept in memory are found and compared, and memory does not grow with them.
+func TestBigDocuments(t *testing.T) {
+	size := 6 << 20
+	if os.Getenv("SHOAL_BIG") != "" {
+		size = 200 << 20
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	for name, p := range large(size) {
+		if name == "repeating" && size > 6<<20 {
+			continue // its keys are held
+		}
+		before := heap()
+		other := p
+		other.tail = "i1e" + p.tail // one item more, or an entry that is none
+		if p.head != "l" {
+			other = p
+			other.parts--
+		}
+		a, err := bencode.NewDocument(p.twice(), bencode.Limits{Size: 1 << 40})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, err := bencode.NewDocument(p.once(), bencode.Limits{Size: 1 << 40})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same, err := bencode.SameBytes(a.Root(), kept.Root()); !same || err != nil {
+			t.Errorf("%s: what was kept is not what was read: %v", name, err)
+		}
+		b, err := bencode.NewDocument(other.once(), bencode.Limits{Size: 1 << 40})
+		if bencode.IsSyntax(err) && p.head != "l" {
+			continue // the length of its string says otherwise
+		} else if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var all []bencode.Difference
+		err = bencode.Diff(kept.Root(), b.Root(), func(d bencode.Difference) error {
+			all = append(all, d)
+			return nil
+		})
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%s: %d differences, %v", name, len(all), err)
+		}
+		node, err := all[0].Path.Find(b.Root())
+		if name == "repeating" {
+			node = all[0].A // of a repeated key the first is found
+		}
+		if err != nil || node.Kind() != bencode.Int {
+			t.Errorf("%s: %s is a %s, %v", name, all[0].Path, node.Kind(), err)
+		}
+		if err := errors.Join(a.Close(), kept.Close(), b.Close()); err != nil {
+			t.Error(err)
+		}
+		if grew := heap() - before; grew > 64<<20 && name != "repeating" {
+			t.Errorf("%s: %d MiB of memory for %d MiB", name, grew>>20, size>>20)
+		}
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

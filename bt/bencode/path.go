@@ -2,6 +2,7 @@ package bencode
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -108,63 +109,70 @@ func indexStep(s string) (st step, rest string, err error) {
 	return step{index: n, item: true}, rest, nil
 }
 
-// Find is the bytes of the node of b to which p leads; of a repeated key the first. The error says which step leads
-// nowhere. b must have passed [Check].
-func (p Path) Find(b []byte) ([]byte, error) { return p.find(b, 0) }
+// A NotFoundError says which step of a path leads nowhere.
+type NotFoundError struct{ what string }
 
-// find goes on after some steps, which lead to b. Keys that dots part are tried one by one first, then as longer keys
+func (e *NotFoundError) Error() string { return e.what }
+
+// Find is the node of n to which p leads; of a repeated key the first. The error is a *[NotFoundError], or that of
+// reading.
+func (p Path) Find(n Node) (Node, error) { return p.find(n, 0) }
+
+// find goes on after some steps, which lead to n. Keys that dots part are tried one by one first, then as longer keys
 // that have these dots: an info dictionary has a name and a name.utf-8.
-func (p Path) find(b []byte, done int) ([]byte, error) {
+func (p Path) find(n Node, done int) (Node, error) {
 	if done == len(p) {
-		return b, nil
+		return n, nil
 	}
-	c, s := NewCursor(b), p[done]
-	kind := c.Kind()
-	nowhere := fmt.Errorf("%s: %s has no such %s", p[:done+1], p[:done].orWhole(), s.what(kind))
+	kind, s := n.Kind(), p[done]
+	nowhere := &NotFoundError{fmt.Sprintf("%s: %s has no such %s", p[:done+1], p[:done].orWhole(), s.what(kind))}
 	switch {
 	case kind == List && s.index >= 0:
-		if item := c.item(s.index); item != nil {
-			return p.find(item, done+1)
+		item, err := n.child(func(_ []byte, i int) bool { return i == s.index })
+		if err != nil || item.Exists() {
+			return p.findIn(item, done+1, err)
 		}
-		return nil, nowhere
+		return Node{}, nowhere
 	case kind != Dict || s.item:
-		return nil, nowhere
+		return Node{}, nowhere
 	}
 	var missed error
-	for key, n := s.key, done+1; ; n++ {
-		if val := NewCursor(b).get(key); val != nil {
-			node, err := p.find(val, n)
-			if err == nil {
-				return node, nil
+	for key, to := s.key, done+1; ; to++ {
+		val, err := n.child(func(k []byte, _ int) bool { return string(k) == key })
+		if err != nil || val.Exists() {
+			node, err := p.findIn(val, to, err)
+			var not *NotFoundError
+			if !errors.As(err, &not) {
+				return node, err
 			}
 			missed = cmp.Or(missed, err)
 		}
-		if n == len(p) || !s.dot || !p[n].dot {
-			return nil, cmp.Or(missed, nowhere)
+		if to == len(p) || !s.dot || !p[to].dot {
+			return Node{}, cmp.Or[error](missed, nowhere)
 		}
-		key += "." + p[n].key
+		key += "." + p[to].key
 	}
 }
 
-// get is the value of a key of the dictionary that comes next, nil when there is none.
-func (c *Cursor) get(key string) []byte {
-	for c.Enter(Dict); c.More(); {
-		k, _ := c.Bytes()
-		if val := c.Skip(); string(k) == key {
-			return val
-		}
+func (p Path) findIn(n Node, done int, err error) (Node, error) {
+	if err != nil {
+		return Node{}, err
 	}
-	return nil
+	return p.find(n, done)
 }
 
-// item is item n of the list that comes next, nil when there is none.
-func (c *Cursor) item(n int) []byte {
-	for c.Enter(List); c.More(); n-- {
-		if item := c.Skip(); n == 0 {
-			return item
+// child is the first child of n that is wanted, by its key or its place; none when there is none.
+func (n Node) child(wanted func(key []byte, i int) bool) (Node, error) {
+	c, err := n.children()
+	if err != nil {
+		return Node{}, err
+	}
+	for i := 0; ; i++ {
+		one, err := c.next()
+		if err != nil || !one.Exists() || wanted(one.key, i) {
+			return one.Node, err
 		}
 	}
-	return nil
 }
 
 func (s step) what(in Kind) string {

@@ -92,6 +92,26 @@ func (s *spool) reader(from int64) io.Reader {
 	return io.MultiReader(append(parts, bytes.NewReader(s.tail[from-s.inFile:]))...)
 }
 
+// ReadAt reads what was written, of which nothing was inserted.
+func (s *spool) ReadAt(p []byte, off int64) (n int, err error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	if off < s.inFile {
+		n, err = s.file.ReadAt(p[:min(int64(len(p)), s.inFile-off)], off)
+		if err != nil || n == len(p) {
+			return n, err
+		}
+	}
+	if at := off + int64(n) - s.inFile; at < int64(len(s.tail)) {
+		n += copy(p[n:], s.tail[at:])
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
 // cut removes what was written at an offset and after it, and returns it.
 func (s *spool) cut(from int64) ([]byte, error) {
 	if s.err != nil {

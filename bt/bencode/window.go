@@ -38,7 +38,10 @@ func (w *window) fill() error {
 	if w.err != nil {
 		return w.err
 	}
-	least := max(w.least, 4<<10)
+	least := w.least
+	if least == 0 {
+		least = 4 << 10
+	}
 	if cap(w.buf)-len(w.buf) < least {
 		w.makeRoom(least)
 	}

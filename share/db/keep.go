@@ -2,6 +2,8 @@ package db
 
 import (
 	"database/sql"
+	"slices"
+	"strings"
 	"time"
 
 	"shoal/share/blob"
@@ -37,6 +39,28 @@ func (t *Tx) ForgetPromises(n int64, now time.Time) error {
 func (t *Tx) BasePage(n int64, after string, limit int) ([]index.Base, error) {
 	dir, name := split(after)
 	return t.bases("", "AND (dir, name) > (?, ?) ORDER BY dir, name LIMIT ?", n, dir, name, limit)
+}
+
+// perQuery is how many ids are looked for at once.
+const perQuery = 64
+
+// FilesOf calls f for present rows whose content is what a cap with one of these ids gives, each with its id.
+func (t *Tx) FilesOf(n int64, ids []blob.ID, f func(id blob.ID, b *index.Base)) error {
+	for some := range slices.Chunk(ids, perQuery) {
+		q := "AND caps IS NOT NULL AND flags & 1 AND substr(caps, 1, 32) IN (?" + strings.Repeat(", ?", perQuery-1) + ")"
+		args := []any{n}
+		for i := range perQuery {
+			args = append(args, some[min(i, len(some)-1)][:])
+		}
+		rows, err := t.bases("INDEXED BY base_cap", q, args...)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			f(rows[i].Caps[0].ID, &rows[i])
+		}
+	}
+	return nil
 }
 
 // Larges are the infos of all large files that are known, by their recipes.

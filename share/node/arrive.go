@@ -40,6 +40,9 @@ func (e *engine) fetch(s *index.Shown) error {
 	}
 	e.temps++
 	temp, err := e.folder.applier.Temp(s.Path, fmt.Sprintf("%s-%d", name, e.temps), s.Size)
+	if err == nil {
+		err = e.quotaRoom(s.Size)
+	}
 	if a.large && err == nil {
 		temp, err = e.folder.applier.Temp(s.Path, name, s.Size) // what came of it before is still good
 		if e.largeComing(temp) {

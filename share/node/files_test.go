@@ -13,6 +13,7 @@ import (
 
 	"shoal/bt"
 	"shoal/share/api"
+	"shoal/share/disk"
 )
 
 // member is a node of a test with its folder.
@@ -262,10 +263,10 @@ func TestStorePromises(t *testing.T) {
 	_, err := b.Ls(t.Context(), "s", "")
 	wantCode(t, err, bt.NotFound)
 	a.admitted2(b)
-	a.inSync()
-	if _, err := a.Drop(short(t, time.Minute), "s", []string{"x", "big.bin"}, false); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, "promises of the store", func() bool {
+		_, err := a.Drop(short(t, time.Minute), "s", []string{"x", "big.bin"}, false)
+		return err == nil
+	})
 	if a.has("x") || a.has("big.bin") {
 		t.Fatal("they are still here")
 	}
@@ -286,4 +287,107 @@ func (m *testMember) admitted2(j *testMember) {
 	m.t.Helper()
 	id := fmt.Sprintf("%x", j.engine().pk[:])
 	waitFor(m.t, "admission", func() bool { return m.Admit(m.t.Context(), "s", id) == nil })
+}
+
+func TestGetGivesUp(t *testing.T) {
+	a := founder(t, map[string]string{"x": "X", "gone": "G", "big.bin": bigContent})
+	b := a.joiner("b", "write", api.ShareConfig{OnDemand: true})
+	a.pause(true)
+	a.remove("gone", "big.bin")
+	for _, out := range []string{"", filepath.Join(t.TempDir(), "out")} {
+		for _, name := range []string{"gone", "big.bin"} {
+			_, err := b.Get(short(t, time.Second), "s", []string{name}, out)
+			wantCode(t, err, bt.Stalled)
+		}
+	}
+	if _, err := b.Get(short(t, time.Minute), "s", []string{"x"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "that a is gone", func() bool { return len(b.engine().net.all()) == 0 })
+	_, err := b.Get(short(t, time.Second), "s", []string{"gone"}, "")
+	wantCode(t, err, bt.NoPeers)
+	_, err = b.Drop(short(t, time.Second), "s", []string{"x"}, false)
+	wantCode(t, err, codeHeld)
+}
+
+// Links that lead out of where a folder is copied to are left out.
+func TestGetOutLinks(t *testing.T) {
+	n, dir := testNode(t, "n")
+	m := &testMember{n, t, dir}
+	m.write("d/file", "F")
+	for link, target := range map[string]string{"in": "file", "out": "../../out", "abs": "/etc/passwd"} {
+		if err := os.Symlink(target, filepath.Join(dir, "d", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := n.Create(t.Context(), api.CreateOptions{Name: "s", Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	n.Start()
+	m.settled()
+	out := t.TempDir()
+	list, err := n.Get(t.Context(), "s", []string{"d"}, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &testMember{n, t, out}
+	if x.read("in") != "F" || x.has("out") || x.has("abs") || len(list) != 4 {
+		t.Fatalf("%+v", list)
+	}
+}
+
+// What was promised stays in the archive, when others have changed it.
+func TestPromisedInArchive(t *testing.T) {
+	a := founder(t, map[string]string{"x": "one", "big.bin": bigContent})
+	b := a.joiner("b", "write", api.ShareConfig{})
+	a.admitted(b)
+	a.inSync()
+	if _, err := a.Drop(short(t, time.Minute), "s", []string{"big.bin"}, false); err != nil {
+		t.Fatal(err)
+	}
+	// b promised big.bin to a; a row of its archive with that content must stay.
+	e := b.engine()
+	row, err := (known{ctx: t.Context(), db: e.node.db, n: e.n}).Row("big.bin")
+	if err != nil || row == nil {
+		t.Fatal(row, err)
+	}
+	if !e.keepArchived(&disk.Archived{Path: row.Path, Size: row.Size, Caps: row.Caps}) {
+		t.Fatal("what was promised may go")
+	}
+	if row, err = (known{ctx: t.Context(), db: e.node.db, n: e.n}).Row("x"); err != nil || e.keepArchived(&disk.Archived{Path: row.Path, Size: row.Size, Caps: row.Caps}) {
+		t.Fatal("what was not promised must stay: ", err)
+	}
+}
+
+// Two real nodes drop the same files at once: each file stays on one of them.
+func TestDropAtOnce(t *testing.T) {
+	files := map[string]string{}
+	for i := range 8 {
+		files[fmt.Sprint(i)] = fmt.Sprint("content ", i)
+	}
+	a := founder(t, files)
+	b := a.joiner("b", "write", api.ShareConfig{})
+	a.admitted(b)
+	a.inSync()
+	b.inSync()
+	for name := range files {
+		done := make(chan error, 2)
+		for _, m := range []*testMember{a, b} {
+			go func() {
+				_, err := m.Drop(short(t, time.Minute), "s", []string{name}, false)
+				done <- err
+			}()
+		}
+		for range 2 {
+			if err := <-done; err != nil && bt.CodeOf(err) != codeHeld {
+				t.Error(err)
+			}
+		}
+		if !a.has(name) && !b.has(name) {
+			t.Fatalf("%s is nowhere", name)
+		}
+	}
 }

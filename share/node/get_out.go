@@ -98,8 +98,8 @@ func (c *copier) copy(ctx context.Context, s *index.Shown, to string) error {
 		return nil
 	case s.Type == index.Dir:
 		err = c.root.MkdirAll(to, 0o755)
-	case s.Type == index.Symlink && !filepath.IsLocal(path.Join(path.Dir(to), string(s.Value))):
-		i.Present = false // it would lead outside
+	case s.Type == index.Symlink && leadsOut(to, string(s.Value)):
+		i.Present = false
 	default:
 		if err := c.root.MkdirAll(path.Dir(to), 0o755); err != nil {
 			return err
@@ -115,6 +115,11 @@ func (c *copier) copy(ctx context.Context, s *index.Shown, to string) error {
 	}
 	c.list = append(c.list, i)
 	return err
+}
+
+// leadsOut reports whether a symbolic link at a relative path leads out of where that begins.
+func leadsOut(at, target string) bool {
+	return path.IsAbs(target) || filepath.IsAbs(target) || !filepath.IsLocal(path.Join(path.Dir(at), target))
 }
 
 // file copies one file, whole or not at all.
@@ -195,6 +200,12 @@ func (e *engine) localTo(ctx context.Context, c blob.Cap, size int64, hash [32]b
 	names, err := e.filesOf(ctx, c.ID)
 	if err != nil {
 		return false, err
+	}
+	if len(names) > 0 && e.fsNow() == nil { // it has just been started
+		if err := e.do(ctx, e.openFolder); err != nil {
+			return false, nil
+		}
+		e.show(api.StateScanning, nil)
 	}
 	for _, name := range names {
 		if e.copyFile(ctx, name, size, hash, to) == nil {

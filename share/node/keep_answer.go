@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"shoal/share/blob"
@@ -139,8 +138,15 @@ type place struct {
 // age, without asking anybody.
 func (k *promiser) holds(ctx context.Context, units []unit, deep bool) ([]bool, error) {
 	have, places := make([]bool, len(units)), make([]place, len(units))
-	err := k.e.node.db.View(ctx, func(t *db.Tx) (err error) {
+	err := k.e.node.db.View(ctx, func(t *db.Tx) error {
+		small, err := k.smallFiles(t, units)
+		if err != nil {
+			return err
+		}
 		for i, u := range units {
+			if places[i].rows = small[u]; places[i].rows != nil {
+				continue
+			}
 			if have[i], places[i], err = k.find(t, u); err != nil {
 				return err
 			}
@@ -161,17 +167,33 @@ func (k *promiser) holds(ctx context.Context, units []unit, deep bool) ([]bool, 
 	return have, nil
 }
 
+// smallFiles are the files of units that are small ones: most are.
+func (k *promiser) smallFiles(t *db.Tx, units []unit) (map[unit][]index.Base, error) {
+	if k.e.store != nil {
+		return nil, nil
+	}
+	var ids []blob.ID
+	seen := make(map[unit]bool, len(units))
+	for _, u := range units {
+		if blob.ID(u).Kind() == blob.Data && !seen[u] {
+			seen[u] = true
+			ids = append(ids, u)
+		}
+	}
+	files := make(map[unit][]index.Base, len(ids))
+	return files, t.FilesOf(k.e.n, ids, func(id blob.ID, b *index.Base) {
+		if len(files[id]) < 8 {
+			files[id] = append(files[id], *b)
+		}
+	})
+}
+
 // find says whether a unit is here for certain, or else where it may be.
 func (k *promiser) find(t *db.Tx, u unit) (have bool, p place, err error) {
 	e, id := k.e, blob.ID(u)
 	b, ok, err := t.Blob(e.n, id)
 	if err != nil || ok {
 		return b != nil, place{inFile: b == nil && ok}, err
-	}
-	if id.Kind() == blob.Data && e.store == nil {
-		if p.rows, err = t.ByCap(e.n, id, 8); err != nil || len(p.rows) > 0 {
-			return false, p, err
-		}
 	}
 	s, ok, err := k.stripes.find(t, e, u)
 	if err != nil || !ok {
@@ -198,15 +220,9 @@ func (k *promiser) intact(u unit, p *place, deep bool) bool {
 		_, err := s.read(blob.ID(u))
 		return err == nil
 	case p.inFile && s != nil:
-		_, err := os.Stat(s.path(blob.ID(u)))
-		return err == nil
+		return s.holds(blob.ID(u))
 	case p.data != nil && s != nil:
-		t, err := s.torrent(p.data.info)
-		if err != nil {
-			return false
-		}
-		info, err := os.Stat(s.dataPath(t.InfoHash))
-		return err == nil && info.Size() == t.Length
+		return s.holdsData(p.data.info)
 	}
 	return false
 }

@@ -62,6 +62,9 @@ type Node struct {
 	hosts      []string
 	trackers   []string
 	shares     []db.Share // between reading and opening
+	ages       *ages
+	minder     *minder
+	collecting sync.Mutex // held by a collection
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -147,6 +150,7 @@ func (n *Node) defaults(ctx context.Context) {
 	if n.openFS == nil {
 		n.openFS = disk.OpenFS
 	}
+	n.ages, n.minder = newAges(n.now), newMinder(n)
 }
 
 // load reads what the node knows. A new one gets its seed.
@@ -180,6 +184,9 @@ func (n *Node) readShares(t *db.Tx) (err error) {
 		return fmt.Errorf("a node seed of %d bytes", len(seed))
 	}
 	n.seed = secret.NodeSeed(seed)
+	if err := n.ages.load(t); err != nil {
+		return err
+	}
 	n.shares, err = t.Shares()
 	return err
 }
@@ -214,6 +221,7 @@ func (n *Node) Start() {
 		return
 	}
 	n.running = true
+	n.minder.start()
 	for _, e := range n.engines {
 		e.start()
 	}
@@ -230,6 +238,7 @@ func (n *Node) Close() error {
 	engines := n.engines
 	n.mu.Unlock()
 	n.cancel()
+	n.minder.wg.Wait()
 	for _, e := range engines {
 		e.stop()
 	}

@@ -176,7 +176,7 @@ func (e *engine) outcome(o *disk.Outcome, natural string) (done bool, err error)
 		if row := o.Row(); row != nil && row.Type == index.File && row.Ident.CTime <= 0 {
 			e.settle(row.Path)
 		}
-		return true, e.lost(o)
+		return true, errors.Join(e.lost(o), e.relieved(o.Op.Path))
 	case disk.Stale:
 		e.lookAt(o.Op.Path)
 		if o.Op.From != "" {
@@ -190,6 +190,15 @@ func (e *engine) outcome(o *disk.Outcome, natural string) (done bool, err error)
 	}
 	e.retry(natural, o.Op.Path, o.Err)
 	return false, nil
+}
+
+// relieved ends the problem of a path, if it had one.
+func (e *engine) relieved(path string) error {
+	if !e.plan.troubled[path] {
+		return nil
+	}
+	delete(e.plan.troubled, path)
+	return e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.SetProblem(e.n, path, "", "", e.node.now()) })
 }
 
 // lost counts what others removed or replaced here, for the guard.
@@ -228,7 +237,11 @@ func (e *engine) impossible(o *disk.Outcome) error {
 // retry lets a natural path wait before it is tried again.
 func (e *engine) retry(natural, path string, why error) {
 	e.log.Warn("this is tried again later", "path", path, "why", why)
+	if isFull(why) {
+		e.noteFull(why)
+	}
 	e.plan.waiting[natural] = e.node.now().Add(retryAfter)
+	e.plan.troubled[path] = true
 	_ = e.node.db.Update(e.ctx, func(t *db.Tx) error {
 		return t.SetProblem(e.n, path, "wait", why.Error(), e.node.now())
 	})

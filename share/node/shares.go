@@ -191,9 +191,6 @@ func (n *Node) prepareDir(row *db.Share, token secret.Token) (undo func(), err e
 	if err := os.MkdirAll(row.Dir, 0o755); err != nil {
 		return nil, ioError("making the folder", err)
 	}
-	if token.Role == secret.Store {
-		return func() {}, nil
-	}
 	fs, err := n.openFS(row.Dir)
 	if err != nil {
 		return nil, ioError("opening the folder", err)
@@ -256,7 +253,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	if err := n.db.Update(ctx, func(t *db.Tx) error { return t.RemoveShare(e.n) }); err != nil {
 		return ioError("removing the share", err)
 	}
-	if e.row.Dir != "" && e.store == nil {
+	if e.row.Dir != "" {
 		_ = os.Remove(filepath.Join(e.row.Dir, filepath.FromSlash(disk.Marker))) // the archive stays: it has files
 	}
 	return nil

@@ -33,7 +33,7 @@ func (e *engine) showProgress(busy bool) error {
 	switch {
 	case e.store != nil:
 		missing = e.store.missing()
-		settled = !busy && missing == 0 && len(l.incomplete()) == 0 && l.any()
+		settled = !busy && missing == 0 && len(l.incomplete()) == 0 && l.any() && e.store.asked(l)
 		if settled {
 			state = api.StateInSync
 		}
@@ -95,7 +95,10 @@ func (e *engine) larderBytes() int64 {
 // stateMessage is what peers are told of this node.
 func (e *engine) stateMessage() wire.State {
 	v, _ := e.look()
-	st := wire.State{Frontier: frontierHash(e.kept().frontier()), Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full}
+	st := wire.State{Frontier: frontierHash(e.kept().frontier()), Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full, Quota: max(0, v.Config.Quota), Full: v.Full != ""}
+	if e.store != nil {
+		st.Used = e.store.usage()
+	}
 	if !wantsAll(&v.Config) {
 		st.Mode = wire.Part
 	}
@@ -179,7 +182,14 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 	}
 	s.Received, s.Sent = e.traffic()
 	s.FullCopies, s.SafeToLeave = e.promise.copiesNow(ctx)
+	s.Full, s.Quota = v.Full, v.Config.Quota
+	if e.store != nil {
+		s.Used = e.store.usage()
+	}
 	s.Sentence = sentence(s)
+	if s.Full != "" && s.Running {
+		s.Sentence = "full: what is here is served, and nothing more is taken (" + s.Full + "); " + s.Sentence
+	}
 	return s, nil
 }
 
@@ -201,13 +211,17 @@ func (e *engine) totals(ctx context.Context, s *api.Status, v view) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		shown := 0
+		type content struct {
+			size int64
+			hash [32]byte
+		}
+		shown := map[content]bool{} // twins of equal content are one file
 		for i := range p.Entries {
 			x := &p.Entries[i]
-			if x.Type != index.File {
+			if x.Type != index.File || shown[content{x.Size, x.Hash}] {
 				continue
 			}
-			shown++
+			shown[content{x.Size, x.Hash}] = true
 			s.TotalFiles++
 			s.TotalBytes += x.Size
 			if !wants(&v.Config, p.Path) {
@@ -215,7 +229,7 @@ func (e *engine) totals(ctx context.Context, s *api.Status, v view) error {
 				s.NeedBytes -= x.Size
 			}
 		}
-		if shown > 1 {
+		if len(shown) > 1 {
 			s.Conflicts++
 		}
 	}

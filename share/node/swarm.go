@@ -23,7 +23,10 @@ type swarm struct {
 	data    *wire.Job
 	wake    chan struct{} // the state that peers are told of may have changed
 
+	beside sync.WaitGroup // what answers peers
+
 	mu       sync.Mutex // guards what follows
+	ended    bool       // nothing may be spawned
 	meeting  Meeting    // nil at first
 	peers    map[[32]byte]*peer
 	said     wire.State                 // last told
@@ -82,7 +85,20 @@ func (s *swarm) run() {
 	wg.Go(s.tell)
 	<-e.ctx.Done()
 	m.Close()
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.beside.Wait()
 	wg.Wait()
+}
+
+// spawn runs f beside, unless the swarm is ending; the end waits for it.
+func (s *swarm) spawn(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.beside.Go(f)
+	}
 }
 
 // meets is the meeting; nil while there is none yet.
@@ -147,7 +163,7 @@ func (s *swarm) meet(link Link) {
 	defer s.leave(p)
 	s.fetcher.Add(c)
 	defer s.fetcher.Remove(c)
-	go s.greeted(p)
+	s.spawn(func() { s.greeted(p) })
 	err = c.Run(e.ctx)
 	e.log.Debug("a peer is gone", "addr", c.RemoteAddr(), "why", err)
 }
@@ -287,7 +303,7 @@ func (s *swarm) Message(c *wire.Conn, m wire.Message) {
 		s.fetcher.Retry(c)
 		s.e.stir()
 	case *wire.Want:
-		go s.e.wanted(p, m.ID)
+		s.spawn(func() { s.e.wanted(p, m.ID) })
 	case *wire.Keep:
 		s.e.promise.asked(p, m)
 	case *wire.Kept:
@@ -379,7 +395,7 @@ func (s *swarm) tell() {
 func (s *swarm) tellNow() {
 	st := s.e.stateMessage()
 	s.mu.Lock()
-	same := s.said.Frontier == st.Frontier && slices.Equal(s.said.Sum, st.Sum) && s.said.Missing == st.Missing && s.said.Paused == st.Paused && s.said.Mode == st.Mode
+	same := s.said.Frontier == st.Frontier && slices.Equal(s.said.Sum, st.Sum) && s.said.Missing == st.Missing && s.said.Paused == st.Paused && s.said.Mode == st.Mode && s.said.Full == st.Full && s.said.Quota == st.Quota
 	s.said = st
 	s.mu.Unlock()
 	for _, p := range s.all() {

@@ -144,6 +144,9 @@ func (e *engine) getLarge(a *arrival) error {
 	if err := e.reuse(l, file, have, a); err != nil {
 		return err
 	}
+	if err := e.reuseChunks(l, file, have); err != nil {
+		return err
+	}
 	sink := newPlainSink(l, file, have)
 	if err := e.download(l, sink); err != nil {
 		return err
@@ -175,7 +178,7 @@ func (e *engine) recipe(c blob.Cap, size int64, hash [32]byte) (*blob.Large, err
 	if err != nil {
 		return nil, err
 	}
-	return l, e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.PutLarge(e.n, l.Info, c.ID, size) })
+	return l, e.noteLarge(l, c.ID)
 }
 
 // blobOf is a blob that is kept, or that comes from a peer and is kept then.

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"path"
@@ -233,18 +232,3 @@ func smallest(dots []index.Dot) index.Dot {
 	}
 	return slices.MinFunc(dots, index.Dot.Compare)
 }
-
-// asError is err as one of the command line: what ended ctx by its time has the code late.
-func asError(ctx context.Context, err error, late bt.Code, what string) error {
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() == context.DeadlineExceeded {
-		return &bt.Error{Code: cmp.Or(late, bt.Timeout), Err: errTimeOver(what)}
-	}
-	return err
-}
-
-type errTimeOver string
-
-func (e errTimeOver) Error() string { return string(e) }

@@ -202,7 +202,11 @@ func manyGone(t *testing.T) (a, b *testMember, names []string) {
 	}
 	a = founder(t, files)
 	b = a.joiner("b", "write", api.ShareConfig{})
+	b.pause(true) // so that all of it comes at once
 	a.remove(names...)
+	waitFor(t, "removals", func() bool { return len(a.ls("")) == 2 })
+	a.settled()
+	b.pause(false)
 	waitFor(t, "held removals", func() bool {
 		s, err := b.Status(t.Context(), "s")
 		return err == nil && s.State == api.StateHeld && len(s.Held) >= 140

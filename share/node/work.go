@@ -28,11 +28,12 @@ type planner struct {
 	naturals map[string]int       // how many of them a natural path has
 	waiting  map[string]time.Time // natural paths that failed, and when to try again
 	accepted map[string]bool      // paths on disk whose loss a person has accepted
+	troubled map[string]bool      // paths on disk that could not be put there at first
 	held     map[string]string    // natural paths of those on disk that are held
 }
 
 func newPlanner() planner {
-	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, accepted: map[string]bool{}, held: map[string]string{}}
+	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, troubled: map[string]bool{}, accepted: map[string]bool{}, held: map[string]string{}}
 }
 
 // work brings the disk nearer to the state: what has been fetched is put in place, and more is planned. more says that it

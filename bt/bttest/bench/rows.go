@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha1"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 )
 
 // errNotIts says that a client has no part in a row.
@@ -47,6 +45,9 @@ func rowNames() []string {
 	var names []string
 	for _, r := range rows {
 		names = append(names, r.name)
+	}
+	for _, w := range works {
+		names = append(names, w.name)
 	}
 	return names
 }
@@ -229,38 +230,11 @@ func (b *bench) check(ctx context.Context, c client) (usage, error) {
 	}
 	defer os.RemoveAll(dir)
 	if c.name == twoCores {
-		return hashWithTwoCores(filepath.Join(dir, "payload"))
+		return sha1OfFile(filepath.Join(dir, "payload"))
 	}
 	p, err := start(ctx, c.check(job{torrent: b.torrent("large"), dir: dir, port: freePort()}))
 	if err != nil {
 		return usage{}, err
 	}
 	return p.finish(ctx, c.done)
-}
-
-// hashWithTwoCores is the limit of the machine: each core reads and hashes half of the file.
-func hashWithTwoCores(path string) (usage, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return usage{}, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return usage{}, err
-	}
-	began := time.Now()
-	var wait sync.WaitGroup
-	for half := range int64(2) {
-		wait.Go(func() {
-			buf := make([]byte, 1<<20)
-			for off := half << 20; off < fi.Size(); off += 2 << 20 {
-				n, _ := f.ReadAt(buf, off)
-				_ = sha1.Sum(buf[:n])
-			}
-		})
-	}
-	wait.Wait()
-	seconds := time.Since(began).Seconds()
-	return usage{seconds: seconds, cpu: 2 * seconds}, nil
 }

@@ -27,6 +27,7 @@ type bench struct {
 	shoal   string
 	clients []client
 	size    int64
+	file    int64 // bytes of the file that is hashed
 	runs    int
 	mem     string // folder on tmpfs
 	disk    string // folder on a disk
@@ -45,6 +46,7 @@ func runRun(ctx context.Context, args []string) error {
 	b := &bench{}
 	flags.StringVar(&b.shoal, "shoal", "", "the shoal to measure; without it only the others are")
 	size := sizeFlag(flags, "size", 2<<30, "bytes of the large torrent (K, M, G allowed)")
+	file := sizeFlag(flags, "file", 4<<30, "bytes of the file to make torrents of")
 	quick := flags.Bool("quick", false, "256 MiB and one run, unless told otherwise")
 	flags.IntVar(&b.runs, "runs", 3, "how often each is measured; the medians are shown")
 	names := flags.String("clients", "shoal,libtorrent,aria2", "in this order; there is also transmission, which is slow")
@@ -58,12 +60,15 @@ func runRun(ctx context.Context, args []string) error {
 	if os.Getenv(insideVar) == "" {
 		return inNamespace(ctx)
 	}
-	b.size = *size
+	b.size, b.file = *size, *file
 	if *quick {
 		given := map[string]bool{}
 		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 		if !given["size"] {
 			b.size = 256 << 20
+		}
+		if !given["file"] {
+			b.file = 256 << 20
 		}
 		if !given["runs"] {
 			b.runs = 1
@@ -98,19 +103,23 @@ func (b *bench) all(ctx context.Context, only string) error {
 		defer os.RemoveAll(made)
 		*dir = made
 	}
-	if err := b.prepare(); err != nil {
+	wanted := func(name string) bool { return only == "" || slices.Contains(strings.Split(only, ","), name) }
+	if err := b.prepare(slices.ContainsFunc(rows, func(r row) bool { return r.run != nil && wanted(r.name) })); err != nil {
 		return err
 	}
 	fmt.Printf("%s, %d cores, %s, %s, %d MiB, medians of %d; the ratio is shoal's speed to theirs\n", kernel(), runtime.NumCPU(), runtime.Version(), congestion, b.size>>20, b.runs)
 	for _, r := range rows {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if only == "" || slices.Contains(strings.Split(only, ","), r.name) {
+		if ctx.Err() == nil && wanted(r.name) {
 			b.row(ctx, r)
 		}
 	}
-	return nil
+	in := inputs{dir: b.mem, file: b.file, made: map[string]bool{}}
+	for _, w := range works {
+		if ctx.Err() == nil && wanted(w.name) {
+			b.work(ctx, w, &in)
+		}
+	}
+	return ctx.Err()
 }
 
 func kernel() string {
@@ -118,13 +127,17 @@ func kernel() string {
 	return "Linux " + strings.TrimSpace(string(b))
 }
 
-// prepare writes the torrents, and touches the memory that the rows will use, which a virtual machine may not have yet.
-func (b *bench) prepare() error {
+// prepare writes the torrents, and before transfers touches the memory that they will use, which a virtual machine may
+// not have yet.
+func (b *bench) prepare(transfers bool) error {
 	for name, size := range map[string]int64{"large": b.size, "small": smallSize, "part": b.partSize()} {
 		path := b.torrent(name)
 		if err := os.WriteFile(path, makeTorrent("payload", size, pieceLength(size)), 0o644); err != nil {
 			return err
 		}
+	}
+	if !transfers {
+		return nil
 	}
 	touch := filepath.Join(b.mem, "touch")
 	return errors.Join(writePattern(touch, 2*b.size), os.Remove(touch))
@@ -154,38 +167,56 @@ func (b *bench) row(ctx context.Context, r row) {
 	if r.name == "check" {
 		clients = append(clients[:len(clients):len(clients)], client{name: twoCores})
 	}
-	got := map[string][]usage{}
-	failed := map[string]int{}
+	var t table
 	for range b.runs {
 		for _, c := range clients {
-			ctx, cancel := context.WithTimeout(ctx, b.timeout)
-			u, err := r.run(b, ctx, c)
-			cancel()
-			switch {
-			case errors.Is(err, errNotIts):
-			case err != nil:
-				failed[c.name]++
-				fmt.Fprintf(os.Stderr, "bench: %s: %s: %v\n", r.name, c.name, err)
-			default:
-				got[c.name] = append(got[c.name], u)
-			}
+			t.measure(r.name, c.name, func() (usage, error) {
+				ctx, cancel := context.WithTimeout(ctx, b.timeout)
+				defer cancel()
+				return r.run(b, ctx, c)
+			})
 		}
 	}
 	var bytes int64
 	if r.bytes != nil {
 		bytes = r.bytes(b)
 	}
-	printRow(clients, got, failed, bytes)
+	t.print(bytes)
 }
 
-func printRow(clients []client, got map[string][]usage, failed map[string]int, bytes int64) {
-	fmt.Printf("  %-14s %9s %8s %10s %8s %11s %7s %s\n", "", "seconds", "MB/s", "cpu-s/GiB", "RSS MB", "private MB", "ratio", "failed")
-	ours := median(got["shoal"]).seconds
-	for _, c := range clients {
-		if len(got[c.name]) == 0 && failed[c.name] == 0 {
-			continue
-		}
-		u := median(got[c.name])
+// A table is what each program took, in the order in which they were first measured.
+type table struct {
+	names  []string
+	got    map[string][]usage
+	failed map[string]int
+}
+
+// measure adds a measurement, unless it says that the program has no part in the row.
+func (t *table) measure(row, name string, run func() (usage, error)) {
+	if t.got == nil {
+		t.got, t.failed = map[string][]usage{}, map[string]int{}
+	}
+	u, err := run()
+	switch {
+	case errors.Is(err, errNotIts):
+		return
+	case err != nil:
+		t.failed[name]++
+		fmt.Fprintf(os.Stderr, "bench: %s: %s: %v\n", row, name, err)
+	default:
+		t.got[name] = append(t.got[name], u)
+	}
+	if !slices.Contains(t.names, name) {
+		t.names = append(t.names, name)
+	}
+}
+
+// print shows the medians, and with bytes the rates.
+func (t *table) print(bytes int64) {
+	fmt.Printf("  %-24s %9s %8s %10s %8s %11s %7s %s\n", "", "seconds", "MB/s", "cpu-s/GiB", "RSS MB", "private MB", "ratio", "failed")
+	ours := median(t.got["shoal"]).seconds
+	for _, name := range t.names {
+		u := median(t.got[name])
 		speed, cpu, ratio := "-", fmt.Sprintf("%.3f s", u.cpu), "-"
 		if bytes > 0 && u.seconds > 0 {
 			speed = fmt.Sprintf("%.0f", float64(bytes)/u.seconds/1e6)
@@ -194,7 +225,7 @@ func printRow(clients []client, got map[string][]usage, failed map[string]int, b
 		if ours > 0 && u.seconds > 0 {
 			ratio = fmt.Sprintf("%.2f", u.seconds/ours)
 		}
-		fmt.Printf("  %-14s %9.4f %8s %10s %8.1f %11.1f %7s %d\n", c.name, u.seconds, speed, cpu, float64(u.rss)/1e6, float64(u.private)/1e6, ratio, failed[c.name])
+		fmt.Printf("  %-24s %9.4f %8s %10s %8.1f %11.1f %7s %d\n", name, u.seconds, speed, cpu, float64(u.rss)/1e6, float64(u.private)/1e6, ratio, t.failed[name])
 	}
 }
 

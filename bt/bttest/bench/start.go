@@ -22,24 +22,13 @@ func (b *bench) startRow(ctx context.Context) {
 	if b.shoal != "" {
 		programs = append(programs, []string{b.shoal, "version"}, []string{b.shoal, "metainfo", small})
 	}
-	got := map[string][]usage{}
-	failed := map[string]int{}
-	var shown []client
-	for i := range 21 {
+	var t table
+	for range 21 {
 		for _, p := range programs {
-			name := filepath.Base(p[0]) + " " + filepath.Base(p[1])
-			if i == 0 {
-				shown = append(shown, client{name: name})
-			}
-			u, err := measureStart(ctx, p)
-			if err != nil {
-				failed[name]++
-				continue
-			}
-			got[name] = append(got[name], u)
+			t.measure("start", filepath.Base(p[0])+" "+filepath.Base(p[1]), func() (usage, error) { return measureStart(ctx, p) })
 		}
 	}
-	printRow(shown, got, failed, 0)
+	t.print(0)
 }
 
 // measureStart runs a program through bench once: what a program has resident counts what its parent had.

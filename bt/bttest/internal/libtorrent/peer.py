@@ -1,4 +1,5 @@
-# Drives libtorrent 2 for tests and benchmarks: "run SOURCE DIR PEER,PEER [SETTING=VALUE]..." or "make FORMAT PIECE_LENGTH ANNOUNCE OUT PATH", or "state SOURCE DIR".
+# Drives libtorrent 2 for tests and benchmarks: "run SOURCE DIR PEER,PEER [SETTING=VALUE]..." or "make FORMAT PIECE_LENGTH ANNOUNCE OUT PATH", or "state SOURCE DIR", or
+# "show SOURCE".
 import os
 import sys
 
@@ -87,6 +88,15 @@ def state(source, folder):
         f.write(resume)
     with open(os.path.join(folder, "session"), "wb") as f:
         f.write(lt.bencode(session.save_state()))
+    os._exit(0)  # now and then the library crashes when it is taken down on a busy machine
 
 
-{"run": lambda a: run(*a[:3]), "make": lambda a: make(*a), "state": lambda a: state(*a)}[sys.argv[1]](sys.argv[2:])
+def show(source):
+    limits = {"max_pieces": 10**7, "max_decode_tokens": 10**7, "max_buffer_size": 10**9}
+    info = lt.torrent_info(source, limits)
+    files = info.files()
+    print(info.name(), info.info_hash(), info.total_size(), info.num_pieces())
+    print("".join("%d %s\n" % (files.file_size(i), files.file_path(i)) for i in range(files.num_files())))
+
+
+{"run": lambda a: run(*a[:3]), "make": lambda a: make(*a), "state": lambda a: state(*a), "show": lambda a: show(*a)}[sys.argv[1]](sys.argv[2:])
