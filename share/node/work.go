@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 
@@ -39,6 +40,9 @@ func newPlanner() planner {
 // work brings the disk nearer to the state: what has been fetched is put in place, and more is planned. more says that it
 // can go on at once.
 func (e *engine) work() (more bool, err error) {
+	if err := e.giveUpOld(); err != nil {
+		return false, err
+	}
 	more, err = e.putArrived()
 	if err != nil || len(e.plan.coming) >= maxComing {
 		return more, err
@@ -312,8 +316,12 @@ type arrival struct {
 	shown index.Shown
 	temp  string
 	large bool
-	alone bool // putting it is all there is to do at its natural path
+	of    blob.Cap // the tree that it was last wanted by
+	alone bool     // putting it is all there is to do at its natural path
 	err   error
+
+	ctx    context.Context // until it is not wanted any more
+	cancel context.CancelFunc
 }
 
 // caps that a file is fetched by; nil of an empty one.
