@@ -20,7 +20,9 @@ func (c *simClock) now() time.Time {
 }
 
 // wall is the hour alone, as a file system stamps it.
-func (c *simClock) wall() time.Time { return time.Now().Add(time.Duration(c.skew.Load()) * time.Second) }
+func (c *simClock) wall() time.Time {
+	return time.Now().Add(time.Duration(c.skew.Load()) * time.Second)
+}
 
 // withWall is a time of two clocks, which time.Now makes outside of bubbles only: the first word is a bit that says so, 33
 // bits of seconds since 1885 and 30 of nanoseconds; the second is the time that runs.

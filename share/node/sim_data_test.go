@@ -17,12 +17,12 @@ import (
 // thing does it, a piece each few milliseconds.
 type simData struct {
 	*blob.Torrent
-	h      *simHost
-	opts   bt.DataOptions
-	stop   context.CancelFunc
-	ctx    context.Context
-	wg     sync.WaitGroup
-	news   chan struct{} // a piece came, or it failed
+	h    *simHost
+	opts bt.DataOptions
+	stop context.CancelFunc
+	ctx  context.Context
+	wg   sync.WaitGroup
+	news chan struct{} // a piece came, or it failed
 
 	storing sync.RWMutex // held for reading while the storage is called
 

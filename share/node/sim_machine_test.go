@@ -36,14 +36,14 @@ type simMachine struct {
 	proof *simProof
 	boots int
 
-	mu      sync.Mutex          // guards what follows: file systems ask from any goroutine
-	n       *Node               // nil while it does not run
-	dead    bool                // the process was killed: nothing it does reaches the disk any more
-	killIn  int                 // operations until it is; 0 = it is not
-	late    func()              // what a user does just before the node next changes a name
-	before  map[simSum]bool     // contents that this disk had at some time, and its users did not take away
-	users   map[simSum]bool     // those that users of this machine overwrote or removed
-	backup  string              // an older copy of home; "" = none
+	mu     sync.Mutex      // guards what follows: file systems ask from any goroutine
+	n      *Node           // nil while it does not run
+	dead   bool            // the process was killed: nothing it does reaches the disk any more
+	killIn int             // operations until it is; 0 = it is not
+	late   func()          // what a user does just before the node next changes a name
+	before map[simSum]bool // contents that this disk had at some time, and its users did not take away
+	users  map[simSum]bool // those that users of this machine overwrote or removed
+	backup string          // an older copy of home; "" = none
 }
 
 // simProof is a Continuity: the memory of a boot.
