@@ -30,11 +30,12 @@ type planner struct {
 	waiting  map[string]time.Time // natural paths that failed, and when to try again
 	accepted map[string]bool      // paths on disk whose loss a person has accepted
 	troubled map[string]bool      // paths on disk that could not be put there at first
+	blocked  map[string]int       // natural paths that something stands in the way of, and how often that was found
 	held     map[string]string    // natural paths of those on disk that are held
 }
 
 func newPlanner() planner {
-	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, troubled: map[string]bool{}, accepted: map[string]bool{}, held: map[string]string{}}
+	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, troubled: map[string]bool{}, accepted: map[string]bool{}, blocked: map[string]int{}, held: map[string]string{}}
 }
 
 // work brings the disk nearer to the state: what has been fetched is put in place, and more is planned. more says that it
@@ -110,6 +111,9 @@ func (e *engine) planPaths(paths []string) error {
 	if err := e.releaseOld(paths, batch.Held); err != nil {
 		return err
 	}
+	if err := e.unblock(paths, batch.Blocked); err != nil {
+		return err
+	}
 	done := newTally(paths, idle)
 	done.wait(batch.Held)
 	done.wait(batch.Blocked)
@@ -117,6 +121,33 @@ func (e *engine) planPaths(paths []string) error {
 		return err
 	}
 	return e.finish(done)
+}
+
+// unblock has planned what may stand in the way of operations: a file where a directory is to be is no news of its own when
+// only what is below has changed. The operations wait for it, longer each time that it did not help.
+func (e *engine) unblock(planned []string, blocked []index.Op) error {
+	for _, p := range planned {
+		if e.plan.blocked[p] > 0 && !slices.ContainsFunc(blocked, func(op index.Op) bool { return naturalOf(&op) == p }) {
+			delete(e.plan.blocked, p)
+		}
+	}
+	var todo []string
+	for i := range blocked {
+		natural := naturalOf(&blocked[i])
+		e.plan.waiting[natural] = e.node.now().Add(staleWait << min(e.plan.blocked[natural], 9))
+		e.plan.blocked[natural]++
+		for _, p := range index.Touches(blocked[i].Path) {
+			if p != natural {
+				todo = append(todo, p)
+			}
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	e.plan.again = true
+	slices.Sort(todo)
+	return e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.AddTodo(e.n, slices.Compact(todo)...) })
 }
 
 // settleWait is a little more than the time after which a young file is hashed again.
