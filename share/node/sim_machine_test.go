@@ -254,7 +254,7 @@ func (m *simMachine) create() {
 	if _, err := m.n.Create(context.Background(), api.CreateOptions{Name: "s", Dir: m.dir}); err != nil {
 		m.w.t.Fatal(err)
 	}
-	for _, role := range []string{"write", "read", "store"} {
+	for _, role := range []string{"admin", "write", "read", "store"} {
 		token, err := m.n.Token(context.Background(), "s", role)
 		if err != nil {
 			m.w.t.Fatal(err)
