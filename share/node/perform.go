@@ -183,7 +183,7 @@ func (e *engine) outcome(o *disk.Outcome, natural string) (done bool, err error)
 			e.lookAt(o.Op.From)
 		}
 		// It is scanned first; a name that is missing counts as removed only after a second look.
-		e.plan.waiting[natural] = e.node.now().Add(staleWait)
+		e.rest(natural)
 		return false, nil
 	case disk.Impossible:
 		return true, e.impossible(o)

@@ -30,12 +30,12 @@ type planner struct {
 	waiting  map[string]time.Time // natural paths that failed, and when to try again
 	accepted map[string]bool      // paths on disk whose loss a person has accepted
 	troubled map[string]bool      // paths on disk that could not be put there at first
-	blocked  map[string]int       // natural paths that something stands in the way of, and how often that was found
+	tries    map[string]int       // natural paths that something stood in the way of, and how often
 	held     map[string]string    // natural paths of those on disk that are held
 }
 
 func newPlanner() planner {
-	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, troubled: map[string]bool{}, accepted: map[string]bool{}, blocked: map[string]int{}, held: map[string]string{}}
+	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, troubled: map[string]bool{}, accepted: map[string]bool{}, tries: map[string]int{}, held: map[string]string{}}
 }
 
 // work brings the disk nearer to the state: what has been fetched is put in place, and more is planned. more says that it
@@ -111,7 +111,7 @@ func (e *engine) planPaths(paths []string) error {
 	if err := e.releaseOld(paths, batch.Held); err != nil {
 		return err
 	}
-	if err := e.unblock(paths, batch.Blocked); err != nil {
+	if err := e.unblock(batch.Blocked); err != nil {
 		return err
 	}
 	done := newTally(paths, idle)
@@ -124,18 +124,12 @@ func (e *engine) planPaths(paths []string) error {
 }
 
 // unblock has planned what may stand in the way of operations: a file where a directory is to be is no news of its own when
-// only what is below has changed. The operations wait for it, longer each time that it did not help.
-func (e *engine) unblock(planned []string, blocked []index.Op) error {
-	for _, p := range planned {
-		if e.plan.blocked[p] > 0 && !slices.ContainsFunc(blocked, func(op index.Op) bool { return naturalOf(&op) == p }) {
-			delete(e.plan.blocked, p)
-		}
-	}
+// only what is below has changed.
+func (e *engine) unblock(blocked []index.Op) error {
 	var todo []string
 	for i := range blocked {
 		natural := naturalOf(&blocked[i])
-		e.plan.waiting[natural] = e.node.now().Add(staleWait << min(e.plan.blocked[natural], 9))
-		e.plan.blocked[natural]++
+		e.rest(natural)
 		for _, p := range index.Touches(blocked[i].Path) {
 			if p != natural {
 				todo = append(todo, p)
@@ -153,8 +147,14 @@ func (e *engine) unblock(planned []string, blocked []index.Op) error {
 // settleWait is a little more than the time after which a young file is hashed again.
 const settleWait = disk.RacyTime + 100*time.Millisecond
 
-// staleWait is how long a natural path rests that the user changed under our hands.
+// staleWait is how long a natural path rests the first time that something else than what was expected is in the way.
 const staleWait = time.Second
+
+// rest lets a natural path wait because something is in the way, longer each time.
+func (e *engine) rest(natural string) {
+	e.plan.waiting[natural] = e.node.now().Add(staleWait << min(e.plan.tries[natural], 5))
+	e.plan.tries[natural]++
+}
 
 // unsettled reports whether operations touch a file that is too young to be known by its identity: it is hashed again
 // first.
@@ -334,6 +334,7 @@ func (e *engine) finish(t *tally) error {
 			if left > 0 || t.bad[p] {
 				continue
 			}
+			delete(e.plan.tries, p)
 			if err := tx.Did(e.n, p); err != nil {
 				return err
 			}
