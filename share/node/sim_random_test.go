@@ -180,6 +180,9 @@ func (w *simWorld) faultStep(m *simMachine, s simStep) {
 	backup := m.home + ".backup"
 	switch s.kind {
 	case "lost":
+		if !w.known(m) {
+			return // the only one who knew the share: what is lost then is the share
+		}
 		m.stop()
 		_ = os.RemoveAll(m.home)
 		m.join()
@@ -305,4 +308,14 @@ func TestSimTrouble(t *testing.T) {
 func TestSimDatabases(t *testing.T) {
 	t.Parallel()
 	simSeeds(t, 20, func(t *testing.T, seed uint64) { simRun(t, seed, nil, strict{}) })
+}
+
+// known reports whether another machine that runs has a head of the share.
+func (w *simWorld) known(but *simMachine) bool {
+	for _, m := range w.all {
+		if e := m.engine(); m != but && e != nil && e.kept().any() {
+			return true
+		}
+	}
+	return false
 }

@@ -36,6 +36,9 @@ func (w *simWorld) wrote(m *simMachine, data []byte, closed bool) {
 		c = &simContent{name: fmt.Sprintf("c%d(%d)", len(w.written), len(data)), by: m}
 		w.written[sum] = c
 	}
+	if closed && c.removed { // an edit that changes nothing
+		c.removed, c.moved = false, true
+	}
 	c.closed = c.closed || closed
 	if closed {
 		m.before[sum] = true
