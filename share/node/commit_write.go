@@ -88,6 +88,7 @@ func (c *commit) store(t *db.Tx, ch *changes, journal []index.JournalEvent) erro
 			return err
 		}
 	}
+	e.plan.again = e.plan.again || len(ch.todo) > 0
 	return t.AddTodo(e.n, ch.todo...)
 }
 
@@ -232,7 +233,7 @@ func (c *commit) localRow(t *db.Tx, f *found) error {
 	e := c.e
 	if f.Kind == disk.Deleted {
 		row := *f.Base
-		if len(row.Dots) == 0 && row.Type != index.Dir || row.Type == index.Dir {
+		if len(row.Dots) == 0 {
 			return t.DropBase(e.n, row.Path)
 		}
 		row.Present, row.Local = false, true
@@ -259,6 +260,7 @@ func (c *commit) localRow(t *db.Tx, f *found) error {
 		if err := t.PutBase(e.n, &f.row); err != nil {
 			return err
 		}
+		e.plan.again = true
 		return t.AddTodo(e.n, f.Path)
 	}
 	if b := f.Base; b != nil && len(b.Dots) > 0 && b.Type == f.Type { // edited: the row goes on saying what is shown

@@ -133,7 +133,7 @@ func (n *Node) add(ctx context.Context, row *db.Share, token secret.Token) (_ *a
 		return nil, err
 	}
 	if row.Dir != "" {
-		undo, err := prepareDir(row, token)
+		undo, err := n.prepareDir(row, token)
 		if err != nil {
 			return nil, err
 		}
@@ -196,13 +196,13 @@ func (n *Node) free(row *db.Share) error {
 }
 
 // prepareDir makes and marks the folder of a share. undo takes back what it made.
-func prepareDir(row *db.Share, token secret.Token) (undo func(), err error) {
+func (n *Node) prepareDir(row *db.Share, token secret.Token) (undo func(), err error) {
 	_, err = os.Stat(row.Dir)
 	made := errors.Is(err, os.ErrNotExist)
 	if err := os.MkdirAll(row.Dir, 0o755); err != nil {
 		return nil, ioError("making the folder", err)
 	}
-	fs, err := disk.OpenFS(row.Dir)
+	fs, err := n.openFS(row.Dir)
 	if err != nil {
 		return nil, ioError("opening the folder", err)
 	}
