@@ -203,9 +203,11 @@ func (c *Client) start(ctx context.Context) (_ *session, err error) {
 	if err := c.startUDP(ctx, s, udp); err != nil {
 		return nil, err
 	}
-	if c.cfg.LPD && !c.net.noUDP() {
-		if s.lpd, err = newLPD(c.net, uint16(s.port)); err != nil {
+	if (c.cfg.LPD || c.cfg.TryLPD) && !c.net.noUDP() {
+		if s.lpd, err = newLPD(c.net, uint16(s.port)); err != nil && c.cfg.LPD {
 			return nil, err
+		} else if err != nil {
+			c.log.Info("nobody is looked for in the local network", "err", err)
 		}
 	}
 	c.log.Info("session started", "port", s.port)

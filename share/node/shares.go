@@ -392,19 +392,25 @@ const settleTime = 500 * time.Millisecond
 func (e *engine) sync(ctx context.Context) api.SyncResult {
 	began := time.Now()
 	met, agreed := false, false
+	if e.net != nil {
+		e.net.mu.Lock()
+		e.net.whole = [32]byte{} // of an earlier sync
+		e.net.mu.Unlock()
+	}
 	for ctx.Err() == nil {
 		_, news := e.look()
 		if e.net != nil && len(e.net.all()) > 0 {
 			met = true
 		}
 		if e.inSync() {
-			// A peer that does the same may leave before our time is over: what was agreed on counts.
-			frontier := frontierHash(e.kept().frontier())
 			over := !sleep(ctx, settleTime)
-			if agreed = e.settledAt(frontier); agreed || over {
+			if agreed = e.agrees(); agreed || over {
 				break
 			}
 			continue
+		}
+		if agreed = e.agrees(); agreed {
+			break // a peer that syncs too had this, told us, and left before we had settled
 		}
 		if v, _ := e.look(); met && v.State == api.StateHeld && v.Todo <= v.Held {
 			break
