@@ -132,12 +132,13 @@ func (s *side) join(from *side, role string, hosts ...*side) {
 		args = append(args, "--host", h.host())
 	}
 	s.shoal(args...)
-	s.sync()
 }
 
 func (s *side) sync() {
 	s.t.Helper()
-	s.shoal("share", "sync", "--for", "60s")
+	if out, err := s.command("share", "sync", "--for", "60s", "--json").Output(); err != nil {
+		s.t.Fatalf("%s: sync: %v\n%s\n%s", s.name, err, out, difference(treeOf(s.t, s.dir()), nil))
+	}
 }
 
 // a pair of machines, the second of which has the share of the first, which has the files.
@@ -156,6 +157,7 @@ func newPair(t *testing.T, top string) *pair {
 	p.a.shoal("share", "create", "s", p.a.dir(), "--host", p.b.host())
 	p.stopA = p.a.serve()
 	p.b.join(p.a, "write", p.a)
+	p.b.sync()
 	if d := difference(treeOf(t, p.b.dir()), treeOf(t, p.a.dir())); d != "" {
 		t.Fatal(d)
 	}
@@ -171,7 +173,7 @@ func (p *pair) changed(top string, running bool) {
 	if !running {
 		return
 	}
-	c := newSide(p.t, top, "c")
+	c := newSide(p.t, top, "c") // sees when A is done
 	c.join(p.a, "read", p.a)
 	for begin := time.Now(); ; {
 		d := difference(treeOf(p.t, c.dir()), p.tree)
@@ -181,7 +183,8 @@ func (p *pair) changed(top string, running bool) {
 		if time.Since(begin) > bttest.Patience {
 			p.t.Fatalf("%s\n%s", d, p.a.log())
 		}
-		c.sync()
+		cmd := c.command("share", "sync", "--for", "4s") // what A is still at may not be had any more
+		_ = cmd.Run()
 	}
 }
 
@@ -246,9 +249,11 @@ func setStore(t *testing.T, top string) crashed {
 	s.a.shoal("share", "create", "s", s.a.dir())
 	stop := s.a.serve()
 	s.store.join(s.a, "store", s.a)
+	s.store.sync()
 	stop()
 	stop = s.store.serve()
 	s.b.join(s.a, "write", s.store)
+	s.b.sync()
 	stop()
 	s.had = bytesOf(t, s.b.dir())
 	stop = s.a.serve()

@@ -48,11 +48,16 @@ func (s *side) env() []string {
 		"SHOAL_LISTEN=127.0.0.1", "SHOAL_LPD=0", fmt.Sprintf("SHOAL_PORT=%d", s.port))
 }
 
+func (s *side) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(s.t.Context(), "shoal", args...)
+	cmd.Env = s.env()
+	return cmd
+}
+
 // shoal runs the program, which must end with status 0, and returns its standard output.
 func (s *side) shoal(args ...string) string {
 	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), "shoal", args...)
-	cmd.Env = s.env()
+	cmd := s.command(args...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
@@ -65,8 +70,7 @@ func (s *side) shoal(args ...string) string {
 // serve runs the node until stop is called.
 func (s *side) serve() (stop func()) {
 	s.t.Helper()
-	cmd := exec.Command("shoal", "serve")
-	cmd.Env = s.env()
+	cmd := s.command("serve")
 	log, err := os.Create(filepath.Join(s.top, "serve.log"))
 	if err != nil {
 		s.t.Fatal(err)
@@ -216,9 +220,7 @@ func (s *side) sound() error {
 			return fmt.Errorf("%s: %v is left: %w", s.name, found, err)
 		}
 	}
-	cmd := exec.CommandContext(s.t.Context(), "shoal", "share", "check", "s", "--json")
-	cmd.Env = s.env()
-	if out, err := cmd.Output(); err != nil {
+	if out, err := s.command("share", "check", "s", "--json").Output(); err != nil {
 		return fmt.Errorf("%s: check: %w\n%s", s.name, err, out)
 	}
 	return nil
