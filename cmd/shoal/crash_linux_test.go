@@ -70,7 +70,7 @@ func (s *side) shoal(args ...string) string {
 // serve runs the node until stop is called.
 func (s *side) serve() (stop func()) {
 	s.t.Helper()
-	cmd := s.command("serve")
+	cmd := s.command("serve", "-vv")
 	log, err := os.Create(filepath.Join(s.top, "serve.log"))
 	if err != nil {
 		s.t.Fatal(err)
@@ -246,7 +246,11 @@ func memoryDir(t *testing.T) string {
 	if err != nil {
 		return t.TempDir()
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		if !t.Failed() || os.Getenv("SHOAL_TEST_KEEP") == "" {
+			os.RemoveAll(dir)
+		}
+	})
 	return dir
 }
 
