@@ -56,6 +56,7 @@ func (c *commit) write() error {
 		return err
 	}
 	e.row.State, e.row.Writer, e.row.Counter = state, w, counter
+	e.plan.again = e.plan.again || len(ch.todo) > 0
 	if len(journal) > 0 {
 		e.node.continuity.Record(e.token.Share, w, counter)
 	}
@@ -259,6 +260,7 @@ func (c *commit) localRow(t *db.Tx, f *found) error {
 		if err := t.PutBase(e.n, &f.row); err != nil {
 			return err
 		}
+		e.plan.again = true
 		return t.AddTodo(e.n, f.Path)
 	}
 	if b := f.Base; b != nil && len(b.Dots) > 0 && b.Type == f.Type { // edited: the row goes on saying what is shown
