@@ -176,7 +176,7 @@ func (t *tracer) run() (status int, err error) {
 	}
 	_ = unix.PtraceCont(t.pid, 0)
 	for {
-		tid, err := unix.Wait4(-1, &ws, unix.WALL|unix.WNOTHREAD, nil) // children of this thread alone
+		tid, err := unix.Wait4(-t.pid, &ws, unix.WALL|unix.WNOTHREAD, nil) // its group: this thread may have other children
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
