@@ -56,6 +56,7 @@ func (c *commit) write() error {
 		return err
 	}
 	e.row.State, e.row.Writer, e.row.Counter = state, w, counter
+	e.plan.again = e.plan.again || len(ch.todo) > 0
 	if len(journal) > 0 {
 		e.node.continuity.Record(e.token.Share, w, counter)
 	}

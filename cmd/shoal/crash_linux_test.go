@@ -1,0 +1,306 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"shoal/bt/bttest"
+)
+
+// everyStep lets the tests of crashes kill at each step, as make crash does, and not at some.
+const everyStep = "SHOAL_TEST_EVERY_STEP"
+
+// A side is a machine with one share: its state folder, the folder of the share, and what both were before.
+type side struct {
+	t         *testing.T
+	name, top string
+	port      int
+}
+
+func newSide(t *testing.T, top, name string) *side {
+	s := &side{t, name, filepath.Join(top, name), bttest.FreePort(t)}
+	for _, dir := range []string{s.home(), s.dir(), s.run()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func (s *side) home() string { return filepath.Join(s.top, "now", "home") }
+func (s *side) dir() string  { return filepath.Join(s.top, "now", "dir") }
+func (s *side) run() string  { return filepath.Join(s.top, "run") } // where the proof of continuity is
+func (s *side) host() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+
+func (s *side) env() []string {
+	return append(os.Environ(), "SHOAL_HOME="+s.home(), "HOME="+s.top, "XDG_RUNTIME_DIR="+s.run(), "SHOAL_NO_DHT=1",
+		"SHOAL_LISTEN=127.0.0.1", "SHOAL_LPD=0", fmt.Sprintf("SHOAL_PORT=%d", s.port))
+}
+
+func (s *side) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(s.t.Context(), "shoal", args...)
+	cmd.Env = s.env()
+	return cmd
+}
+
+// shoal runs the program, which must end with status 0, and returns its standard output.
+func (s *side) shoal(args ...string) string {
+	s.t.Helper()
+	cmd := s.command(args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		s.t.Fatalf("%s: shoal %s: %v\n%s%s", s.name, strings.Join(args, " "), err, errs.String(), out)
+	}
+	return string(out)
+}
+
+// serve runs the node until stop is called.
+func (s *side) serve() (stop func()) {
+	s.t.Helper()
+	cmd := s.command("serve", "-vv")
+	log, err := os.Create(filepath.Join(s.top, "serve.log"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
+	})
+	s.t.Cleanup(stop)
+	return stop
+}
+
+func (s *side) log() string {
+	b, _ := os.ReadFile(filepath.Join(s.top, "serve.log"))
+	return string(b)
+}
+
+// save remembers what is there; restore brings it back.
+func (s *side) save() { s.copyAll("now", "saved") }
+
+func (s *side) restore() { s.copyAll("saved", "now") }
+
+func (s *side) copyAll(from, to string) {
+	s.t.Helper()
+	err := os.RemoveAll(filepath.Join(s.top, to))
+	if err == nil {
+		err = exec.Command("cp", "-a", filepath.Join(s.top, from), filepath.Join(s.top, to)).Run()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// killed runs the program until a step of it, where it is killed; false when it has no such step.
+func (s *side) killed(at int, args ...string) (steps []bttest.Step, killed bool) {
+	s.t.Helper()
+	program, err := exec.LookPath("shoal")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := os.Create(filepath.Join(s.top, "killed.log"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer out.Close()
+	p := bttest.Stepped{Args: append([]string{program}, args...), Env: s.env(), Output: out, In: []string{filepath.Join(s.top, "now"), s.run()}, DieAt: at}
+	steps, status, err := p.Run()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if killed = status == -1; !killed && status != 0 {
+		b, _ := os.ReadFile(out.Name())
+		s.t.Fatalf("%s: shoal %s: status %d\n%s", s.name, strings.Join(args, " "), status, b)
+	}
+	return steps, killed
+}
+
+// tree is what a user sees in a folder: by path "file MODE HASH", "dir" and "link TARGET".
+func treeOf(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || p == dir {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, p)
+		switch {
+		case rel == ".shoal":
+			return fs.SkipDir
+		case d.IsDir():
+			all[rel] = "dir"
+		case d.Type() == fs.ModeSymlink:
+			target, err := os.Readlink(p)
+			all[rel] = "link " + target
+			return err
+		default:
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			b, err := os.ReadFile(p)
+			all[rel] = fmt.Sprintf("file %v %x", info.Mode()&0o111 != 0, sha256.Sum256(b))
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// bytesOf are the contents of all files of a folder, archive included.
+func bytesOf(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || strings.HasPrefix(p, filepath.Join(dir, ".shoal", "tmp")) {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		all[string(b)] = true
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func difference(got, want map[string]string) string {
+	var b strings.Builder
+	for _, p := range slices.Sorted(maps.Keys(want)) {
+		if got[p] != want[p] {
+			fmt.Fprintf(&b, "%s: %q, want %q\n", p, got[p], want[p])
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[p]; !ok {
+			fmt.Fprintf(&b, "%s: %q, should not be\n", p, got[p])
+		}
+	}
+	return b.String()
+}
+
+// mustHave checks that nothing of what a folder had is lost: it is there, or in the archive.
+func (s *side) mustHave(contents map[string]bool) error {
+	here := bytesOf(s.t, s.dir())
+	for c := range contents {
+		if !here[c] {
+			return fmt.Errorf("%s: %.40q is lost", s.name, c)
+		}
+	}
+	return nil
+}
+
+// sound checks that the state of a machine is whole, and nothing half done lies around.
+func (s *side) sound() error {
+	for _, pattern := range []string{"home/*.corrupt*", "home/*.suspect", "dir/.shoal/tmp/*"} {
+		found, err := filepath.Glob(filepath.Join(s.top, "now", pattern))
+		if err != nil || len(found) > 0 {
+			return fmt.Errorf("%s: %v is left: %w", s.name, found, err)
+		}
+	}
+	if out, err := s.command("share", "check", "s", "--json").Output(); err != nil {
+		return fmt.Errorf("%s: check: %w\n%s", s.name, err, out)
+	}
+	return nil
+}
+
+// A crash is a kind of test: what both sides are before, and what a point of it must come to.
+type crash struct {
+	name    string
+	workers int
+	every   int                                    // in CI each so manyeth step is one
+	set     func(t *testing.T, top string) crashed // up a pair of machines
+}
+
+// crashed is a pair of machines of one worker.
+type crashed interface {
+	// point kills at a step and checks what comes of it; false when there is no such step.
+	point(at int) (steps []bttest.Step, killed bool, err error)
+}
+
+func memoryDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "shoal-crash-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if !t.Failed() || os.Getenv("SHOAL_TEST_KEEP") == "" {
+			os.RemoveAll(dir)
+		}
+	})
+	return dir
+}
+
+func (c *crash) run(t *testing.T) {
+	every, workers := c.every, c.workers
+	if testing.Short() {
+		every *= 4
+	}
+	first := 1 + rand.IntN(every)
+	if os.Getenv(everyStep) != "" {
+		every, first = 1, 1
+	}
+	top := memoryDir(t)
+	var mu sync.Mutex // guards what follows
+	next, points, last := first, 0, 0
+	t.Run("points", func(t *testing.T) {
+		for w := range workers {
+			t.Run(fmt.Sprint(w), func(t *testing.T) {
+				t.Parallel()
+				m := c.set(t, filepath.Join(top, fmt.Sprint(w)))
+				for {
+					mu.Lock()
+					at, over := next, last > 0
+					next += every
+					mu.Unlock()
+					if over || t.Failed() {
+						return
+					}
+					steps, killed, err := m.point(at)
+					where := "the end"
+					if killed {
+						where = strings.ReplaceAll(steps[len(steps)-1].String(), top, "")
+					}
+					if err != nil {
+						t.Fatalf("killed at step %d, %s: %v", at, where, err)
+					}
+					t.Logf("%d: %s", at, where)
+					mu.Lock()
+					if killed {
+						points++
+					} else {
+						last = max(last, len(steps))
+					}
+					mu.Unlock()
+				}
+			})
+		}
+	})
+	t.Logf("%s: points: %d/%d, every %d from %d", c.name, points, last, every, first)
+	if points < 3 {
+		t.Errorf("only %d points", points)
+	}
+}

@@ -1,0 +1,18 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A node whose user renames a file while it runs comes to rest again: others would wait for it forever.
+func TestRenamedWhileRunning(t *testing.T) {
+	t.Parallel()
+	m := founder(t, map[string]string{"from": "content", "kept": "kept"})
+	if err := os.Rename(filepath.Join(m.dir, "from"), filepath.Join(m.dir, "to")); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "an event", func() bool { list := m.ls(""); return len(list) == 2 && list[1] == "file to here" })
+	m.settled()
+}
