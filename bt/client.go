@@ -93,8 +93,8 @@ func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 	c := &Client{
 		cfg: cfg, log: log, net: tr, policy: newPolicy(cfg), http: tr.httpClient(false), web: tr.httpClient(true),
 		seeds: newHandlePool(os.OpenFile, maxHandles),
-		up:   rate.NewLimiter(rate.Inf, limiterBurst),
-		down: rate.NewLimiter(rate.Inf, limiterBurst),
+		up:    rate.NewLimiter(rate.Inf, limiterBurst),
+		down:  rate.NewLimiter(rate.Inf, limiterBurst),
 	}
 	c.SetLimits(cfg.DownloadLimit, cfg.UploadLimit)
 	return c, nil
