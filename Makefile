@@ -62,9 +62,11 @@ docs:
 	SOURCE_DATE_EPOCH=$(EPOCH) $(GO) run ./commands/internal/docgen .
 
 # What follows runs in full what the tests sample.
-# Properties of the storage, with many more random histories; a failure prints its seed.
+# Properties of the storage, and of states that are merged, shown and planned, with many more random histories; a failure
+# prints its seed. Those of share/index are checked in 20 parts.
 soak:
 	$(GO) test -count=1 -timeout 60m -run 'NeverBelieve' ./bt -rapid.checks=$(CHECKS)
+	$(GO) test -count=1 -timeout 60m -run 'Histories|Forks|Plans|Views|Arrange' ./share/index -rapid.checks=$$(($(CHECKS) / 4))
 
 fuzz:
 	@for package in $$($(GO) list $(PACKAGES)); do \
@@ -77,6 +79,7 @@ fuzz:
 # Processes killed at each step of the storage, and at moments of chance.
 crash:
 	$(GO) test -count=1 -timeout 30m -run 'Kill|Crash' ./bt
+	SHOAL_TEST_EVERY_STEP=1 $(GO) test -count=1 -timeout 30m -v -run 'TestApply(Killed|Meets|Late|Faults)' ./share/disk
 	$(GO) test -count=$(KILLS) -timeout 30m -run 'TestScripts/interrupt' ./cmd/shoal
 
 # Torrents of gigabytes; it wants 6 GiB of TMPDIR.

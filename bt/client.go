@@ -24,6 +24,7 @@ import (
 const (
 	defaultUserAgent = "shoal/0.1"
 	peerIDPrefix     = "-SH0010-"
+	libraryName      = "anacrolix/torrent" // for who is not to be named
 )
 
 // limiterBurst bounds how far a rate limit may be overdrawn: a few blocks, so that a low limit is smooth.
@@ -39,6 +40,7 @@ type Client struct {
 	log    *slog.Logger
 	up     *rate.Limiter
 	down   *rate.Limiter
+	limits sync.Mutex // held while up and down change
 	policy *policy
 	net    *transport
 	http   *http.Client // for .torrent files
@@ -46,6 +48,8 @@ type Client struct {
 	seeds  *handlePool  // of files that are seeded where they lie
 
 	byTorrent sync.Map // *torrent.Torrent → *swarm, for callbacks of the library
+	keepers   sync.Map // InfoHash → doorkeeper, of torrents that are not for everybody
+	doors     sync.Map // *torrent.PeerConn → door, of connections that have one
 
 	mu     sync.Mutex // guards what follows
 	sess   *session
@@ -63,16 +67,25 @@ type session struct {
 
 	trackers *trackerClient
 
-	mu     sync.Mutex      // guards what follows
-	swarms map[*swarm]bool // those that have not left
-	closed bool
+	mu      sync.Mutex      // guards what follows
+	members map[member]bool // those that have not left
+	closed  bool
+}
+
+// A member is what ends with the session: it has goroutines of its own.
+type member interface {
+	stop() // makes them end
+	wait() // returns after the last
 }
 
 var errClosed = errors.New("the session is closed")
 
 // NewClient prepares a session. It checks cfg, but does not touch the network yet. ctx bounds only the checks.
 func NewClient(ctx context.Context, cfg Config) (*Client, error) {
-	if cfg.UserAgent == "" {
+	switch {
+	case cfg.NoName:
+		cfg.UserAgent = libraryName
+	case cfg.UserAgent == "":
 		cfg.UserAgent = defaultUserAgent
 	}
 	if cfg.UPnP && (cfg.Interface != "" || cfg.Proxy != "") {
@@ -102,6 +115,8 @@ func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 
 // SetLimits changes the limits of the session, in bytes a second; 0 = unlimited.
 func (c *Client) SetLimits(down, up int64) {
+	c.limits.Lock()
+	defer c.limits.Unlock()
 	// Who waits for a limiter goes on waiting when the limit is raised, so one read must not be worth long.
 	c.down.SetBurst(int(min(max(down/2, minBurst), limiterBurst)))
 	if down <= 0 {
@@ -109,6 +124,18 @@ func (c *Client) SetLimits(down, up int64) {
 	}
 	c.down.SetLimit(limitOf(down))
 	c.up.SetLimit(limitOf(up))
+}
+
+// unlimited calls f, which makes the library dial, without the download limit: at its limit the library dials nobody, so
+// that one long download would keep a node from its other peers.
+func (c *Client) unlimited(f func()) {
+	c.limits.Lock()
+	defer c.limits.Unlock()
+	if limit := c.down.Limit(); limit != rate.Inf && c.down.Tokens() <= 0 {
+		c.down.SetLimit(rate.Inf)
+		defer c.down.SetLimit(limit)
+	}
+	f()
 }
 
 func limitOf(bytesPerSecond int64) rate.Limit {
@@ -153,7 +180,7 @@ func (c *Client) start(ctx context.Context) (_ *session, err error) {
 	if err := c.net.checkProxy(ctx); err != nil {
 		return nil, err
 	}
-	s := &session{trackers: newTrackerClient(c.net), swarms: map[*swarm]bool{}}
+	s := &session{trackers: newTrackerClient(c.net), members: map[member]bool{}}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -191,6 +218,9 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 	cfg := torrent.NewDefaultClientConfig()
 	cfg.DisableTCP, cfg.DisableUTP, cfg.NoDHT = true, true, true // sockets are ours, see transport
 	cfg.DisableTrackers, cfg.PeriodicallyAnnounceTorrentsToDht = true, false
+	// After one handshake for a torrent that is not here, the library would refuse all of a /24 for a quarter of an hour:
+	// who comes too early, or too late, is no enemy.
+	cfg.DisableAcceptRateLimiting = true
 	cfg.NoDefaultPortForwarding = !c.cfg.UPnP || c.cfg.LANOnly
 	cfg.DisableWebtorrent = true
 	cfg.DefaultStorage = noStorage{}
@@ -203,9 +233,15 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 	cfg.IPBlocklist = c.policy
 	cfg.UploadRateLimiter, cfg.DownloadRateLimiter = c.up, c.down
 	cfg.DialRateLimiter = rate.NewLimiter(50, 50)
-	cfg.Bep20 = peerIDPrefix
-	cfg.HTTPUserAgent = c.cfg.UserAgent
-	cfg.ExtendedHandshakeClientVersion = c.cfg.UserAgent
+	cfg.AlwaysWantConns = true // else it refuses who comes while a download is at its limit
+	if c.cfg.MaxUnverified > 0 {
+		cfg.MaxUnverifiedBytes = c.cfg.MaxUnverified
+	}
+	if !c.cfg.NoName {
+		cfg.Bep20 = peerIDPrefix
+	}
+	// The library's own would name the program that it is part of.
+	cfg.HTTPUserAgent, cfg.ExtendedHandshakeClientVersion, cfg.UpnpID = c.cfg.UserAgent, c.cfg.UserAgent, c.cfg.UserAgent
 	cfg.Callbacks.ReadMessage = func(pc *torrent.PeerConn, m *pp.Message) {
 		guardMessage(pc, m)
 		if w := c.copyWatch(pc); w != nil {
@@ -226,6 +262,7 @@ func (c *Client) libConfig() *torrent.ClientConfig {
 			w.met(pc)
 		}
 	})
+	c.guardLibrary(&cfg.Callbacks)
 	cfg.WebTransport = newWebseedTransport(c.web.Transport)
 	if c.cfg.MaxPeers > 0 {
 		cfg.EstablishedConnsPerTorrent = c.cfg.MaxPeers
@@ -262,34 +299,34 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// enter counts a swarm in, so that it ends with the session.
-func (s *session) enter(w *swarm) error {
+// enter counts a member in, so that it ends with the session.
+func (s *session) enter(m member) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return errClosed
 	}
-	s.swarms[w] = true
+	s.members[m] = true
 	return nil
 }
 
-func (s *session) left(w *swarm) {
+func (s *session) left(m member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.swarms, w)
+	delete(s.members, m)
 }
 
-// end makes the goroutines of all swarms end.
+// end makes the goroutines of all members end.
 func (s *session) end() {
 	s.mu.Lock()
 	s.closed = true
-	swarms := slices.Collect(maps.Keys(s.swarms))
+	members := slices.Collect(maps.Keys(s.members))
 	s.mu.Unlock()
-	for _, w := range swarms {
-		w.cancel()
+	for _, m := range members {
+		m.stop()
 	}
-	for _, w := range swarms {
-		w.wg.Wait()
+	for _, m := range members {
+		m.wait()
 	}
 }
 

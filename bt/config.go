@@ -43,6 +43,12 @@ type Config struct {
 	DownloadLimit int64 // bytes a second; 0 = unlimited
 	UploadLimit   int64 // bytes a second; 0 = unlimited
 	UserAgent     string
+	NoName        bool // peers and trackers are told the names of the library, and nothing of ours
+
+	// MaxUnverified bounds the bytes of pieces that are being fetched, in whole pieces and over all torrents: more than
+	// a few pieces of the longest length; 0 = 64 MiB. What is above is not held in memory, but each look for blocks to
+	// ask for goes through it.
+	MaxUnverified int64
 
 	Logger *slog.Logger // nil discards
 }

@@ -9,6 +9,7 @@
 // never stored.
 //
 // [Client] is one session: one listening port, any number of torrents. [Storage] is where a torrent's bytes live;
-// [OpenFiles] keeps them in plain files. The package prints nothing, and its exported API does not show the library it
+// [OpenFiles] keeps them in plain files. For programs that sync, [Client.Meet] gives swarms that carry the caller's frames
+// instead of a torrent, and [Client.OpenData] torrents that nobody is told of, over the caller's Storage. The package prints nothing, and its exported API does not show the library it
 // stands on.
 package bt

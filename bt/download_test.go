@@ -286,7 +286,13 @@ func TestDemo(t *testing.T) {
 
 // uTP and the DHT share the UDP side of the session's port, beside TCP.
 func TestDownloadUTP(t *testing.T) {
-	m, dir := makeAlbum(t, FormatV1)
+	dir := t.TempDir()
+	// Little, for the library's uTP does a few packets a second on a machine of one core.
+	writeSizes(t, filepath.Join(dir, "album"), map[string]int{"a": 30_000, "b": 10})
+	m, err := Create(t.Context(), CreateOptions{Path: filepath.Join(dir, "album"), PieceLength: 16 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
 	cfg := Config{Listen: "127.0.0.1", UTP: true, DHTNodes: []string{"127.0.0.1:1"}}
 	seeder, err := NewClient(t.Context(), cfg)
 	if err != nil {

@@ -42,6 +42,9 @@ func (c *Client) startUDP(ctx context.Context, s *session, pc net.PacketConn) (e
 
 // findPeers starts looking for peers wherever the session and the torrent allow.
 func (w *swarm) findPeers(opts joinOptions) {
+	if opts.Alone {
+		return
+	}
 	if tiers := w.tiers(opts); len(tiers) > 0 {
 		w.startTrackers(tiers)
 	}

@@ -20,8 +20,10 @@ const (
 // peerBook remembers where the peers of a torrent are. The library forgets an address as soon as it has dialled it,
 // so the book offers those that are not connected again, each after a wait that doubles.
 type peerBook struct {
-	w    *swarm
-	wake chan struct{}
+	w     *swarm
+	wake  chan struct{}
+	limit time.Duration // longest wait for a peer that is not static
+	once  bool          // who was dialled is not dialled again until it is heard of again
 
 	mu    sync.Mutex
 	peers map[string]*bookPeer // by host:port
@@ -37,7 +39,11 @@ type bookPeer struct {
 }
 
 func newPeerBook(w *swarm, opts joinOptions) *peerBook {
-	b := &peerBook{w: w, wake: make(chan struct{}, 1), peers: map[string]*bookPeer{}}
+	b := &peerBook{w: w, wake: make(chan struct{}, 1), limit: redialOther, peers: map[string]*bookPeer{}}
+	if opts.Alone {
+		b.limit = redialStatic
+	}
+	b.once = opts.Once
 	named := opts.Peers
 	if opts.Magnet != nil {
 		named = append(named[:len(named):len(named)], opts.Magnet.Peers...)
@@ -72,6 +78,9 @@ func (b *peerBook) heard(source torrent.PeerSource, peers []netip.AddrPort) {
 	b.mu.Lock()
 	for _, p := range peers {
 		key := peerKey(p.String())
+		if old := b.peers[key]; old != nil && b.once {
+			old.tries, old.next = 0, time.Time{}
+		}
 		if b.peers[key] == nil && (len(b.peers) < bookSize || b.dropWorst()) {
 			b.peers[key] = &bookPeer{source: source}
 		}
@@ -128,10 +137,10 @@ func (b *peerBook) offer(now time.Time) {
 			p.tries, p.next = 0, now.Add(redialFirst)
 			continue
 		}
-		if now.Before(p.next) {
+		if now.Before(p.next) || b.once && p.tries > 0 {
 			continue
 		}
-		limit := redialOther
+		limit := b.limit
 		if p.static {
 			limit = redialStatic
 		}

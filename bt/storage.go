@@ -1,6 +1,9 @@
 package bt
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 // A Storage keeps the bytes of one torrent. Offsets are in the piece space (see the package comment); ranges that no
 // file covers read as zeros and are dropped when written. All methods may be called concurrently, but for one piece no
@@ -17,3 +20,6 @@ type Storage interface {
 	// Close flushes and releases everything. It may be called twice.
 	Close() error
 }
+
+// ErrPieceGone is what a Storage answers when the bytes of a piece that it vouched for are no longer what they were.
+var ErrPieceGone = errors.New("a piece is no longer what it was")

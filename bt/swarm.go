@@ -57,6 +57,8 @@ type joinOptions struct {
 	Webseeds []string
 	Known    *peerBook  // of an earlier swarm of the same torrent; nil = none
 	Copies   *copyWatch // nil: nobody counts them
+	Once     bool       // each address is dialled once, whenever it is given
+	Alone    bool       // peers are only those that are given; the torrent must be new to the session (Busy)
 }
 
 // join adds a torrent to the session and starts looking for peers.
@@ -121,6 +123,9 @@ func (w *swarm) add(ctx context.Context, opts joinOptions) (err error) {
 		}
 	}()
 	lt, isNew := w.sess.lib.AddTorrentOpt(lo)
+	if opts.Alone && !isNew {
+		return errorf(Busy, "adding the torrent: the session has it already")
+	}
 	for ; !isNew; lt, isNew = w.sess.lib.AddTorrentOpt(lo) {
 		// Another download of this session has the torrent, for another place: it comes first.
 		select {
@@ -354,6 +359,10 @@ func (w *swarm) transfer() (uploaded, downloaded, left int64) {
 func (w *swarm) addPeers(source torrent.PeerSource, peers []netip.AddrPort) {
 	w.book.heard(source, peers)
 }
+
+// stop and wait make a swarm a member of its session.
+func (w *swarm) stop() { w.cancel() }
+func (w *swarm) wait() { w.wg.Wait() }
 
 // close leaves the swarm and returns after its last goroutine. The storage is the caller's.
 func (w *swarm) close() {

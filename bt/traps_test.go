@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -208,4 +209,29 @@ func TestOneExtendedHandshake(t *testing.T) {
 	if first.Keepalive || !second.Keepalive || other.Keepalive {
 		t.Errorf("first %v, second %v, other %v dropped", first.Keepalive, second.Keepalive, other.Keepalive)
 	}
+}
+
+// One handshake for a torrent that is not here shuts nobody out.
+func TestStrangeHandshakeShutsNobodyOut(t *testing.T) {
+	m, dir, peer := seedAlbum(t, FormatV1)
+	other, _, _ := seedAlbum(t, FormatV2)
+	conn, err := net.Dial("tcp", peer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	hello := append([]byte("\x13BitTorrent protocol\x00\x00\x00\x00\x00\x10\x00\x05"), other.InfoHashV2[:20]...)
+	if _, err := conn.Write(append(hello, "-XX0001-000000000000"...)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil && !errors.Is(err, syscall.ECONNRESET) { // until it is hung up on
+		t.Fatal(err)
+	}
+	got := t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), bttest.Patience)
+	defer cancel()
+	if _, err := local(t).Download(ctx, sourceOf(t, m), DownloadOptions{Dir: got, Peers: []string{peer}}); err != nil {
+		t.Fatal(err)
+	}
+	sameTree(t, dir, got)
 }

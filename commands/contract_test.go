@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shoal/bt"
+	"shoal/share/api"
 )
 
 // textOf is the text of all files below a folder with a suffix.
@@ -60,7 +61,7 @@ func TestFlagsAreSpecified(t *testing.T) {
 		}
 	}
 	walk(Root())
-	for _, aliases := range []map[string]string{networkAliases, downloadAliases} {
+	for _, aliases := range []map[string]string{networkAliases, downloadAliases, shareAliases} {
 		for alias := range aliases {
 			check(alias, "")
 		}
@@ -77,6 +78,12 @@ func TestFieldsAreDocumented(t *testing.T) {
 	for title, doc := range map[string]any{
 		"Errors": errorDoc{}, "download": downloadDoc{}, "metainfo, and download --list": metainfoDoc{},
 		"create": createDoc{}, "edit": editDoc{}, "verify": verifyDoc{}, "scrape": scrapeDoc{}, "serve": serveLine{},
+		"serve, the node": nodeLine{}, "serve add, list, rm": listDoc[torrentItem]{},
+		"share create, add, list": listDoc[api.ShareInfo]{}, "share status, and share sync": syncDoc{},
+		"share peers": listDoc[api.PeerInfo]{}, "share members": listDoc[api.MemberInfo]{}, "share token": tokenDoc{},
+		"share ls": listDoc[api.FileInfo]{}, "share get, drop, restore, revert": filesDoc{},
+		"share conflicts, and share history": listDoc[conflictItem]{}, "share check": shareCheckDoc{},
+		"share accept, admit, pause, reject, resolve, resume, rm": shareDoc{},
 		"bencode diff": diffDoc{}, "bencode check": checkDoc{},
 		"demo": bt.DemoResult{}, "version": versionInfo{},
 	} {

@@ -9,6 +9,7 @@ import (
 
 	"shoal/bt"
 	"shoal/commands/internal/ui"
+	"shoal/share/api"
 )
 
 // interrupted is the code of what a signal ended.
@@ -21,6 +22,7 @@ var statuses = map[bt.Code]int{
 	bt.BadInput: 3,
 	bt.NoPeers:  4, bt.NoMetadata: 4, bt.Stalled: 4, bt.Timeout: 4,
 	bt.Damaged: 5, bt.Mismatch: 5, bt.Differs: 5, bt.NotFound: 5, bt.UnknownHash: 5,
+	api.NotInSync: 5, api.Held: 5, api.Denied: 5,
 	bt.Exists: 6, bt.Busy: 6,
 	bt.Network: 7,
 	bt.NoSpace: 8, bt.Permission: 8, bt.IO: 8,

@@ -17,6 +17,7 @@ import (
 type globals struct {
 	in        io.Reader
 	out, errw io.Writer
+	openLocal openLocal
 
 	json     bool
 	progress string

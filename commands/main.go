@@ -30,14 +30,17 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer)
 }
 
 func shoal(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) int {
-	g := &globals{in: in, out: out, errw: errw}
+	return run(ctx, &globals{in: in, out: out, errw: errw, openLocal: openNode}, args)
+}
+
+func run(ctx context.Context, g *globals, args []string) int {
 	// Until the flags are read, this is all that is known of how to show an error.
 	g.json = slices.Contains(args, "--json")
 	root := newRootCmd(g)
 	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errw)
+	root.SetIn(g.in)
+	root.SetOut(g.out)
+	root.SetErr(g.errw)
 	defer sayStopping(ctx, g)()
 	return g.finish(ctx, root.ExecuteContext(ctx))
 }

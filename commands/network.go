@@ -24,14 +24,19 @@ type networkOptions struct {
 }
 
 func (o *networkOptions) register(fs *pflag.FlagSet) {
-	c := &o.cfg
-	o.registerAsking(fs)
+	o.registerMeeting(fs)
 	fs.StringArrayVar(&o.peers, "peer", nil, "ask the peer at `HOST:PORT`, besides those found")
 	fs.StringArrayVar(&o.webseeds, "webseed", nil, "fetch from the web server at `URL` too")
+	fs.BoolVar(&o.cfg.NoWebseeds, "no-webseeds", false, "do not use the web servers that torrents name")
+}
+
+// registerMeeting registers those that do not name where the data of a torrent is.
+func (o *networkOptions) registerMeeting(fs *pflag.FlagSet) {
+	c := &o.cfg
+	o.registerAsking(fs)
 	fs.BoolVar(&c.NoDHT, "no-dht", false, "do not use the DHT")
 	fs.BoolVar(&c.NoPEX, "no-pex", false, "do not ask peers for peers")
 	fs.BoolVar(&c.LPD, "lpd", false, "look for peers in the local network")
-	fs.BoolVar(&c.NoWebseeds, "no-webseeds", false, "do not use the web servers that torrents name")
 	fs.BoolVar(&c.UTP, "utp", false, "talk to peers by uTP as well as TCP")
 	fs.BoolVar(&c.UPnP, "upnp", false, "ask the router to forward the port")
 	fs.BoolVar(&c.LANOnly, "lan-only", false, "local addresses only, found by --peer and --lpd: no DHT, no trackers, no port forwarding")

@@ -47,6 +47,7 @@ func newRootCmd(g *globals) *cobra.Command {
 		newMetainfoCmd(g),
 		newScrapeCmd(g),
 		newServeCmd(g),
+		newShareCmd(g),
 		newVerifyCmd(g),
 		newVersionCmd(g),
 	)

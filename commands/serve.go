@@ -28,24 +28,31 @@ type serveOptions struct {
 	seedRatio           float64
 	force, failFast     bool
 	items               []string // as BTIP-1 has them
+	hosts, watch        []string // of the node
 }
 
 func newServeCmd(g *globals) *cobra.Command {
 	var opts serveOptions
 	cmd := &cobra.Command{
-		Use:   "serve [flags] {PATH | TORRENT}...",
-		Short: "Seed files, folders and torrents",
-		Long: "Seed files and folders, which become v1 torrents, and .torrent files whose data is in place. A magnet for each\n" +
+		Use:   "serve [flags] [PATH | TORRENT]...",
+		Short: "Seed files, folders and torrents; without them, keep shares in sync",
+		Long: "Without PATH, be the node: keep every share in sync, seed and fetch what \"shoal serve add\" was given, and answer\n" +
+			"other commands, until stopped.\n\n" +
+			"With PATH, seed files and folders, which become v1 torrents, and .torrent files whose data is in place. A magnet for each\n" +
 			"is written to standard output. What was hashed once is remembered. Trackers are those of -t and of the .torrent\n" +
 			"files given, and no other; the DHT is told too, but for private torrents, unless --no-dht or --lan-only is given.",
 		Example: "  shoal serve film.mkv\n" +
 			"  shoal serve --tracker-listen :6969 --http :8080 --until-copies 3 dist/\n" +
-			"  shoal serve -d /srv/isos *.torrent",
+			"  shoal serve -d /srv/isos *.torrent\n" +
+			"  shoal serve --lan-only --host 192.168.1.20:6881",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			items, err := opts.check(args)
 			if err != nil {
 				return err
+			}
+			if len(items) == 0 {
+				return runNode(cmd.Context(), g, opts)
 			}
 			return runServe(cmd.Context(), g, items, opts)
 		},
@@ -54,6 +61,8 @@ func newServeCmd(g *globals) *cobra.Command {
 	accept(cmd, networkAliases)
 	_ = cmd.MarkFlagDirname("dir")
 	_ = cmd.MarkFlagDirname("torrent-dir")
+	_ = cmd.MarkFlagDirname("watch")
+	cmd.AddCommand(newServeAddCmd(g), newServeListCmd(g), newServeRmCmd(g))
 	return cmd
 }
 
@@ -71,6 +80,8 @@ func (o *serveOptions) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.failFast, "fail-fast", false, "stop when one item cannot be served")
 	fs.StringArrayVarP(&o.items, "file", "f", nil, "`PATHS` to serve, separated by commas")
 	_ = fs.MarkHidden("file")
+	registerHosts(fs, &o.hosts)
+	fs.StringArrayVar(&o.watch, "watch", nil, "as the node: seed or fetch each .torrent and .magnet that is put into `DIR`")
 }
 
 // check looks for what cannot be meant, and lists what is to be served.
@@ -87,7 +98,9 @@ func (o *serveOptions) check(args []string) ([]string, error) {
 	}
 	switch {
 	case len(args) == 0:
-		return nil, withHint(usageErrorf("no PATH given"), "name a file, a folder or a .torrent; see \"shoal serve --help\"")
+		return nil, o.checkNode()
+	case len(o.watch) > 0:
+		return nil, usageErrorf("--watch is for the node, which is \"shoal serve\" without PATH")
 	case o.untilCopies < 0:
 		return nil, usageErrorf("--until-copies %d: want a number from 0", o.untilCopies)
 	case !validRatio(o.seedRatio):
@@ -127,7 +140,7 @@ func runServe(ctx context.Context, g *globals, items []string, opts serveOptions
 	err = client.Serve(ctx, bt.ServeOptions{
 		LoadOptions: bt.LoadOptions{Stdin: g.in},
 		Items:       items, Dir: opts.dir, TorrentDir: opts.torrentDir, Force: opts.force, FailFast: opts.failFast,
-		Peers: opts.peers, Trackers: opts.trackers, Webseeds: opts.webseeds, Memory: serveMemory(g),
+		Peers: append(opts.peers, opts.hosts...), Trackers: opts.trackers, Webseeds: opts.webseeds, Memory: serveMemory(g),
 		TrackerListen: opts.trackerListen, HTTPListen: opts.http,
 		For: time.Duration(opts.duration), Idle: time.Duration(opts.idle),
 		UntilCopies: opts.untilCopies, SeedRatio: opts.seedRatio,

@@ -69,21 +69,28 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestArchitectureNamesEachFile checks that docs/architecture.md says what each file of bt is for.
+// TestArchitectureNamesEachFile checks that docs/architecture.md says what each file of bt, and of the rooms of share, is
+// for.
 func TestArchitectureNamesEachFile(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(root, "bt", "*.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		name := filepath.Base(file)
-		if !strings.HasSuffix(name, "_test.go") && !strings.Contains(string(text), "(../bt/"+name+")") {
-			t.Errorf("docs/architecture.md does not say what bt/%s is for", name)
+	for _, room := range []string{"bt", "share/*", "share/*/*"} {
+		files, err := filepath.Glob(filepath.Join(root, room, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files: %v", room, len(files), err)
+		}
+		for _, file := range files {
+			name, err := filepath.Rel(root, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name = filepath.ToSlash(name)
+			if !strings.HasSuffix(name, "_test.go") && !strings.Contains(string(text), "(../"+name+")") {
+				t.Errorf("docs/architecture.md does not say what %s is for", name)
+			}
 		}
 	}
 }

@@ -73,6 +73,10 @@ func numbers(j *job, sep string) string {
 	switch p.State {
 	case "metadata":
 		return "looking for metadata: " + peers
+	case "waiting":
+		return "looking for peers: " + peers
+	case "in-sync":
+		return join(sep, "in sync", peers)
 	case "checking", "hashing":
 		if p.Down == 0 {
 			return join(sep, p.State, share(p.Done, p.Total))

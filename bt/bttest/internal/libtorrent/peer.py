@@ -88,6 +88,7 @@ def state(source, folder):
         f.write(resume)
     with open(os.path.join(folder, "session"), "wb") as f:
         f.write(lt.bencode(session.save_state()))
+    os._exit(0)  # now and then the library crashes when it is taken down on a busy machine
 
 
 def show(source):

@@ -1,0 +1,162 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/spf13/cobra"
+
+	"shoal/bt"
+	"shoal/commands/internal/ui"
+	"shoal/share/api"
+	"shoal/share/secret"
+)
+
+// maxTokenText bounds what is read as a token, in bytes.
+const maxTokenText = 16 << 10
+
+// addOptions are the flags of share add.
+type addOptions struct {
+	configOptions
+	name             string
+	include, exclude []string
+	onDemand         bool
+}
+
+func newShareAddCmd(g *globals) *cobra.Command {
+	var opts addOptions
+	cmd := &cobra.Command{
+		Use:   "add [flags] [TOKEN-FILE|-] DIR",
+		Short: "Join a share with a token",
+		Long: "Join a share with a token, which is read from a file, from standard input (-), from the environment variable\n" +
+			"SHOAL_TOKEN or, typed or pasted unseen, from a terminal. Files that are in DIR already are taken into account:\n" +
+			"nothing is fetched twice, and nothing is lost. With a store token, DIR gets what cannot be read.",
+		Example: "  shoal share add photos.token ~/Photos\n" +
+			"  ssh desk shoal share token photos | shoal share add - ~/Photos\n" +
+			"  shoal share add --on-demand --name films ~/Films",
+		Args: rangeArgs(1, 2, "perhaps a TOKEN-FILE, and a DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runShareAdd(cmd.Context(), g, args, opts)
+		},
+	}
+	opts.register(cmd)
+	fs := cmd.Flags()
+	fs.StringVar(&opts.name, "name", "", "call the share `NAME` here (default as its folder)")
+	globFlags(fs, &opts.include, &opts.exclude)
+	fs.BoolVar(&opts.onDemand, "on-demand", false, "fetch nothing by itself: \"share ls\" shows all, \"share get\" fetches")
+	return cmd
+}
+
+// options are what the flags and the last argument say.
+func (o *addOptions) options(args []string) (add api.AddOptions, err error) {
+	if o.name != "" {
+		if err := api.CheckName(o.name); err != nil {
+			return add, err
+		}
+	}
+	for _, glob := range append(append([]string{}, o.include...), o.exclude...) {
+		if !doublestar.ValidatePattern(glob) {
+			return add, usageErrorf("%q is no pattern for names", glob)
+		}
+	}
+	for _, arg := range args {
+		if looksLikeToken(arg) {
+			return add, withHint(usageErrorf("a token does not belong on the command line, where others can read it"),
+				"put it into a file, or pipe it to \"shoal share add - DIR\"; your shell may have written it down")
+		}
+	}
+	if add.Options, err = o.config(); err != nil {
+		return add, err
+	}
+	add.Options.Select, add.Options.Exclude, add.Options.OnDemand = o.include, o.exclude, o.onDemand
+	add.Name = o.name
+	add.Dir, err = absolute(args[len(args)-1])
+	return add, err
+}
+
+func runShareAdd(ctx context.Context, g *globals, args []string, opts addOptions) error {
+	add, err := opts.options(args)
+	if err != nil {
+		return err
+	}
+	if add.Token, err = readToken(ctx, g, args[:len(args)-1]); err != nil {
+		return err
+	}
+	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
+		info, err := n.Add(ctx, add)
+		if err != nil {
+			return err
+		}
+		return showShare(g, n, info, fmt.Sprintf("\"shoal share status %s\" shows how far it is", info.Name))
+	})
+}
+
+// looksLikeToken reports whether an argument is a secret rather than the name of a file.
+func looksLikeToken(arg string) bool {
+	arg = strings.ToLower(strings.TrimSpace(arg))
+	for _, prefix := range []string{"shoala1", "shoalw1", "shoalr1", "shoals1", "shoali1", "shoal:?"} {
+		if strings.HasPrefix(arg, prefix) && len(arg) > 32 {
+			return true
+		}
+	}
+	return false
+}
+
+// readToken reads a token or its URL form from where the arguments say, and checks it.
+func readToken(ctx context.Context, g *globals, args []string) (string, error) {
+	text, from := os.Getenv("SHOAL_TOKEN"), "SHOAL_TOKEN"
+	switch {
+	case len(args) == 1:
+		var err error
+		if from = args[0]; from == "-" {
+			from = "standard input"
+		}
+		if text, err = readTokenFile(ctx, g, args[0]); err != nil {
+			return "", fmt.Errorf("reading the token: %w", err)
+		}
+	case text == "":
+		var err error
+		text, err = g.output().Secret(ctx, g.in, "token")
+		if errors.Is(err, ui.ErrNoTerminal) {
+			return "", withHint(usageErrorf("no token given"), "\"-\" before DIR reads it from standard input")
+		}
+		if err != nil {
+			return "", err
+		}
+		from = "what was typed"
+	}
+	text = strings.TrimSpace(text)
+	if err := checkToken(text); err != nil {
+		return "", &bt.Error{Code: bt.BadInput, Err: fmt.Errorf("reading %s: %w", from, err)}
+	}
+	return text, nil
+}
+
+// readTokenFile reads a small file, or standard input to its end.
+func readTokenFile(ctx context.Context, g *globals, name string) (string, error) {
+	f, err := g.open(name)
+	if err != nil {
+		return "", &bt.Error{Code: bt.BadInput, Err: err}
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(untilDone(ctx, f), maxTokenText+1))
+	if err == nil && len(b) > maxTokenText {
+		err = &bt.Error{Code: bt.BadInput, Err: fmt.Errorf("%s is too long for one", name)}
+	}
+	return string(b), err
+}
+
+// checkToken checks a token, or its URL form.
+func checkToken(text string) error {
+	if strings.HasPrefix(strings.ToLower(text), "shoal:") {
+		_, err := secret.ParseURL(text)
+		return err
+	}
+	_, err := secret.ParseToken(text)
+	return err
+}

@@ -1,0 +1,237 @@
+// Package api is what can be asked of the shares of a machine, and how one process asks another: HTTP and JSON over a Unix
+// socket (docs/api.md).
+//
+// [Shares] and [Torrents] are implemented twice: by the node, and by [Client], which asks a node that runs in another
+// process. [Listen] and [Serve] are the other end of that. Who listens holds the lock of the state folder.
+//
+// What takes long tells how it goes through its context ([WithProgress]).
+package api
+
+import (
+	"context"
+	"time"
+)
+
+// Shares is what can be asked of the shares of a machine: of the node in this process, or of one that runs.
+// Names of shares may be cut to a unique beginning of their id. Errors are bt.Error with the codes of the command line.
+type Shares interface {
+	Create(ctx context.Context, opts CreateOptions) (*ShareInfo, error)
+	Add(ctx context.Context, opts AddOptions) (*ShareInfo, error)
+	Remove(ctx context.Context, name string) error
+	List(ctx context.Context) ([]ShareInfo, error)
+	// Token is the text of the secret of a role. NotFound for one that this node lacks.
+	Token(ctx context.Context, name, role string) (string, error)
+	Status(ctx context.Context, name string) (*Status, error)
+	Peers(ctx context.Context, name string) ([]PeerInfo, error)
+	Members(ctx context.Context, name string) ([]MemberInfo, error)
+	Admit(ctx context.Context, name, node string) error
+
+	Ls(ctx context.Context, name, path string) ([]FileInfo, error)
+	// Get fetches paths, and keeps them from now on. With out, it copies them there instead.
+	Get(ctx context.Context, name string, paths []string, out string) ([]FileInfo, error)
+	// Drop gives up the copies of paths here, once another node promised that it has them; Denied otherwise, unless forced.
+	Drop(ctx context.Context, name string, paths []string, force bool) ([]FileInfo, error)
+
+	// Sync runs shares (all, when none is named) until each is in sync with a peer, or its time is over.
+	Sync(ctx context.Context, opts SyncOptions) ([]SyncResult, error)
+	Conflicts(ctx context.Context, name string) ([]Conflict, error)
+	// Resolve keeps one version of a conflict: "ours" (the newest of this node), "theirs", or its number.
+	Resolve(ctx context.Context, name, path, keep string) error
+	History(ctx context.Context, name, path string) ([]Version, error)
+	Restore(ctx context.Context, name, path, at string) ([]FileInfo, error)
+	Pause(ctx context.Context, name string, paused bool) error
+	// Accept applies what is held, Reject (a writer) undoes it for all nodes.
+	Accept(ctx context.Context, name string) (int, error)
+	Reject(ctx context.Context, name string) (int, error)
+	// Revert moves a read-only node's own changes to the archive.
+	Revert(ctx context.Context, name, path string) ([]FileInfo, error)
+	Check(ctx context.Context, name string, repair bool) (*CheckResult, error)
+}
+
+// Node is all that can be asked of a node.
+type Node interface {
+	Shares
+	Torrents
+}
+
+// CreateOptions say what share to make.
+type CreateOptions struct {
+	Name    string      `json:"name"`
+	Dir     string      `json:"dir"` // absolute; "" = only links
+	Options ShareConfig `json:"options"`
+}
+
+// AddOptions say what share to join.
+type AddOptions struct {
+	Token   string      `json:"token"` // text or URL form
+	Name    string      `json:"name"`  // "" = that of the URL, else of the folder
+	Dir     string      `json:"dir"`   // absolute; a store's ciphertext goes there
+	Options ShareConfig `json:"options"`
+}
+
+// ShareConfig is how this node takes part in a share.
+type ShareConfig struct {
+	Select   []string `json:"select,omitempty"`  // globs; when given, only these files are kept here
+	Exclude  []string `json:"exclude,omitempty"` // globs that are not
+	OnDemand bool     `json:"on_demand,omitempty"`
+	Wanted   []string `json:"wanted,omitempty"` // paths fetched by Get, on demand
+	Dropped  []string `json:"dropped,omitempty"`
+	LANOnly  bool     `json:"lan_only,omitempty"`
+	Hosts    []string `json:"hosts,omitempty"` // host:port, always redialled
+	Trackers []string `json:"trackers,omitempty"`
+}
+
+// ShareInfo is a share in a list.
+type ShareInfo struct {
+	Name   string      `json:"name"`
+	ID     string      `json:"id"` // hex
+	Role   string      `json:"role"`
+	Dir    string      `json:"dir"`
+	State  string      `json:"state"`
+	Paused bool        `json:"paused"`
+	Added  time.Time   `json:"added"`
+	Config ShareConfig `json:"config"`
+}
+
+// States of a share.
+const (
+	StateStopped  = "stopped" // no node runs
+	StateAbsent   = "absent"  // marker or mount missing
+	StatePaused   = "paused"
+	StateScanning = "scanning"
+	StateWaiting  = "waiting" // joined, no peer met yet
+	StateSyncing  = "syncing"
+	StateInSync   = "in-sync"
+	StateHeld     = "held"
+	StateError    = "error"
+)
+
+// Status is what is going on in a share.
+type Status struct {
+	ShareInfo
+	Sentence    string     `json:"sentence"` // for people
+	Error       string     `json:"error,omitempty"`
+	Files       int64      `json:"files"` // present here
+	Bytes       int64      `json:"bytes"`
+	TotalFiles  int64      `json:"total_files"` // in the share
+	TotalBytes  int64      `json:"total_bytes"`
+	NeedFiles   int64      `json:"need_files"` // wanted, not yet here
+	NeedBytes   int64      `json:"need_bytes"`
+	Conflicts   int64      `json:"conflicts"`
+	Held        []HeldInfo `json:"held"`
+	Problems    []Problem  `json:"problems"`
+	Local       []string   `json:"local_changes"` // of a read-only node
+	Peers       int        `json:"peers"`
+	FullCopies  int        `json:"full_copies"` // other nodes that promise everything held here
+	SafeToLeave bool       `json:"safe_to_switch_off"`
+	Alarms      []string   `json:"alarms"`
+	Hashed      int64      `json:"hashed_bytes"` // since this process started
+	DownBPS     int64      `json:"down_bps"`
+	UpBPS       int64      `json:"up_bps"`
+	Received    int64      `json:"received_bytes"`
+	Sent        int64      `json:"sent_bytes"`
+	Writers     []WriterAt `json:"writers"`
+	Running     bool       `json:"running"` // a node is up
+}
+
+// HeldInfo is an operation that waits for a person, or for room.
+type HeldInfo struct {
+	Path  string    `json:"path"`
+	Op    string    `json:"op"`
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
+}
+
+// Problem is a path that is not shared, or cannot be put on disk here.
+type Problem struct {
+	Path string `json:"path"`
+	Why  string `json:"why"`
+}
+
+// WriterAt is the newest state known of a writer.
+type WriterAt struct {
+	Writer string    `json:"writer"`
+	Node   string    `json:"node"` // its label, readers only
+	At     time.Time `json:"at"`   // by its clock
+}
+
+// PeerInfo is a node that is connected, or was met.
+type PeerInfo struct {
+	Node      string    `json:"node"` // hex of its key in this share; "" until it proved one
+	Addr      string    `json:"addr"`
+	Connected bool      `json:"connected"`
+	Name      string    `json:"name"`
+	Version   string    `json:"version"`
+	InSync    bool      `json:"in_sync"`
+	Missing   int64     `json:"missing_bytes"`
+	Mode      string    `json:"mode"` // full or part
+	Last      time.Time `json:"last"`
+	Sent      int64     `json:"sent_bytes"`
+	Received  int64     `json:"received_bytes"`
+}
+
+// MemberInfo is a node listed in the share, or seen without being listed.
+type MemberInfo struct {
+	Node   string   `json:"node"`
+	Label  string   `json:"label"`
+	Role   string   `json:"role"`
+	By     []string `json:"by"` // who admitted it, and so on up to the admin
+	Listed bool     `json:"listed"`
+	Self   bool     `json:"self"`
+}
+
+// FileInfo is one path of a share.
+type FileInfo struct {
+	Path    string    `json:"path"`
+	Type    string    `json:"type"` // file, dir, symlink
+	Size    int64     `json:"size"`
+	MTime   time.Time `json:"mtime"`
+	Present bool      `json:"present"`
+	Target  string    `json:"target,omitempty"`
+	Natural string    `json:"conflict_of,omitempty"`
+	Local   bool      `json:"local_change,omitempty"`
+}
+
+// SyncOptions say what to sync, and for how long.
+type SyncOptions struct {
+	Names []string      `json:"names"`
+	For   time.Duration `json:"for"` // 0 = until in sync with a peer, at most 10 minutes
+}
+
+// SyncResult is how one share came out.
+type SyncResult struct {
+	Name     string  `json:"name"`
+	Code     string  `json:"code"`              // of bt.OK, bt.NoPeers, NotInSync, Held, or that of an error
+	Message  string  `json:"message,omitempty"` // "" with OK
+	Hint     string  `json:"hint,omitempty"`
+	Seconds  float64 `json:"seconds"`
+	Received int64   `json:"received_bytes"`
+	Sent     int64   `json:"sent_bytes"`
+	Status   *Status `json:"status"`
+}
+
+// Conflict is a path with several versions.
+type Conflict struct {
+	Path     string    `json:"path"`
+	Versions []Version `json:"versions"`
+}
+
+// Version is one version of a path.
+type Version struct {
+	N      int       `json:"n"` // from 1: the one that has the name
+	Path   string    `json:"path"`
+	Size   int64     `json:"size"`
+	MTime  time.Time `json:"mtime"`
+	Writer string    `json:"writer"`
+	Ours   bool      `json:"ours"`
+	Where  string    `json:"where"` // disk, archive, peers
+	ID     string    `json:"version"`
+}
+
+// CheckResult is what the invariants say.
+type CheckResult struct {
+	Checked  int64     `json:"checked_files"`
+	Bytes    int64     `json:"checked_bytes"`
+	Problems []Problem `json:"problems"`
+	Repaired int64     `json:"repaired"`
+}

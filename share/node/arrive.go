@@ -1,0 +1,294 @@
+package node
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"shoal/share/blob"
+	"shoal/share/disk"
+	"shoal/share/index"
+)
+
+// larder is what is being fetched for the disk: the control goroutine orders, others bring.
+type larder struct {
+	mu      sync.Mutex // guards what follows
+	ordered map[blob.ID][]*arrival
+	arrived []*arrival
+	since   time.Time        // when the first of those came
+	missing map[blob.ID]bool // nobody who is here has it
+	bytes   int64            // of what is ordered and not arrived
+}
+
+func newLarder() *larder {
+	return &larder{ordered: map[blob.ID][]*arrival{}, missing: map[blob.ID]bool{}}
+}
+
+// fetch orders the content of a file. The control goroutine gets it in putArrived.
+func (e *engine) fetch(s *index.Shown) error {
+	if e.plan.coming[s.Path] != nil {
+		return nil
+	}
+	a := &arrival{shown: *s, large: s.Size > blob.Small}
+	name := hex.EncodeToString(s.Hash[:])
+	if s.Size == 0 {
+		name = "empty"
+	}
+	e.temps++
+	temp, err := e.folder.applier.Temp(s.Path, fmt.Sprintf("%s-%d", name, e.temps), s.Size)
+	if a.large && err == nil {
+		temp, err = e.folder.applier.Temp(s.Path, name, s.Size) // what came of it before is still good
+		if e.largeComing(temp) {
+			err = errComing
+		}
+	}
+	switch {
+	case errors.Is(err, errComing):
+		e.plan.twins = true // the same content for another path: when it is here, it is copied
+		return nil
+	case errors.Is(err, disk.ErrNoRoom):
+		return e.noRoom(s, err)
+	case err != nil:
+		e.retry(s.Natural, s.Path, err)
+		return nil
+	}
+	a.temp = temp
+	e.plan.coming[s.Path] = a
+	e.plan.naturals[s.Natural]++
+	switch {
+	case s.Size == 0:
+		a.err = e.writeTemp(a.temp, nil)
+		e.arrive(a)
+	case e.fromArchive(a):
+	case a.large:
+		e.wg.Go(func() { e.fetchLarge(a) })
+	default:
+		e.order(a)
+	}
+	return nil
+}
+
+var errComing = errors.New("it is on its way")
+
+func (e *engine) largeComing(temp string) bool {
+	for _, a := range e.plan.coming {
+		if a.temp == temp {
+			return true
+		}
+	}
+	return false
+}
+
+// order asks the peers for a small file.
+func (e *engine) order(a *arrival) {
+	id := a.cap().ID
+	l := e.larder
+	l.mu.Lock()
+	l.ordered[id] = append(l.ordered[id], a)
+	l.bytes += a.shown.Size
+	l.mu.Unlock()
+	if e.net != nil {
+		e.net.wantData(id)
+	}
+}
+
+// brought takes in a blob that somebody ordered. It is called by the goroutine that fetches.
+func (e *engine) brought(id blob.ID, b []byte) error {
+	l := e.larder
+	l.mu.Lock()
+	waiting := l.ordered[id]
+	delete(l.ordered, id)
+	delete(l.missing, id)
+	l.mu.Unlock()
+	for _, a := range waiting {
+		plain, err := blob.OpenFile(a.cap(), a.shown.Size, a.shown.Hash, b)
+		if err == nil {
+			err = e.writeTemp(a.temp, plain)
+		}
+		a.err = err
+		e.arrive(a)
+	}
+	return nil
+}
+
+// missed notes that nobody who is here has a blob.
+func (e *engine) missed(id blob.ID) {
+	l := e.larder
+	l.mu.Lock()
+	l.missing[id] = true
+	l.mu.Unlock()
+	e.poke()
+}
+
+// arrive hands a file to the control goroutine.
+func (e *engine) arrive(a *arrival) {
+	l := e.larder
+	l.mu.Lock()
+	if l.arrived = append(l.arrived, a); len(l.arrived) == 1 {
+		l.since = e.node.now()
+	}
+	if !a.large && a.shown.Size > 0 {
+		l.bytes -= a.shown.Size
+	}
+	ripe := len(l.arrived) == 1 || len(l.arrived) == applyAt || len(l.ordered) == 0
+	l.mu.Unlock()
+	if ripe {
+		e.poke()
+	}
+}
+
+// gatherTime is how long files that came wait for others: what is put together is made durable together.
+const gatherTime = 200 * time.Millisecond
+
+// ripe takes the files that are to be put in place now, and says how long to wait for more.
+func (l *larder) ripe(now time.Time) (all []*arrival, more bool, wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.arrived) == 0 {
+		return nil, false, idleLook
+	}
+	if wait := gatherTime - now.Sub(l.since); len(l.arrived) < applyAt && len(l.ordered) > 0 && wait > 0 && wait <= gatherTime {
+		return nil, false, wait
+	}
+	all = l.arrived[:min(len(l.arrived), applyAt)]
+	l.arrived, l.since = l.arrived[len(all):], now
+	return all, len(l.arrived) > 0, idleLook
+}
+
+// writeTemp writes a small file that is to be put in place.
+func (e *engine) writeTemp(temp string, plain []byte) error {
+	fsys := e.fsNow()
+	f, err := fsys.Create(temp)
+	if errors.Is(err, fs.ErrExist) { // of an earlier run
+		if err := fsys.Remove(temp); err != nil {
+			return err
+		}
+		f, err = fsys.Create(temp)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteAt(plain, 0)
+	return err
+}
+
+// putArrived puts what has come in its place, unless it is no longer wanted there.
+func (e *engine) putArrived() (more bool, err error) {
+	all, more, wait := e.larder.ripe(e.node.now())
+	e.gathering = wait
+	if len(all) == 0 {
+		return false, nil
+	}
+	var ops []disk.Op
+	var of []*arrival
+	t := newTally(nil, nil)
+	for _, a := range all {
+		e.forget(a)
+		if a.err != nil {
+			e.failed(a)
+			continue
+		}
+		op, err := e.putOp(a)
+		if err != nil {
+			return false, err
+		}
+		if op == nil {
+			_ = e.folder.fs.Remove(a.temp)
+			e.plan.again = true // something else is wanted there now
+			continue
+		}
+		ops, of = append(ops, *op), append(of, a)
+		t.left[a.shown.Natural]++
+	}
+	outcomes := e.folder.applier.Apply(e.ctx, ops)
+	for i := range outcomes {
+		natural := of[i].shown.Natural
+		done, err := e.outcome(&outcomes[i], natural)
+		if err != nil {
+			return false, err
+		}
+		if !done {
+			t.bad[natural] = true
+			_ = e.folder.fs.Remove(of[i].temp)
+			continue
+		}
+		t.left[natural]--
+		if e.plan.naturals[natural] > 0 {
+			t.bad[natural] = true // a conflict copy of it is still on its way
+		}
+	}
+	if err := context.Cause(e.ctx); err != nil {
+		return false, err
+	}
+	if err := e.recheck(t, of); err != nil {
+		return false, err
+	}
+	if e.plan.twins {
+		e.plan.twins, e.plan.again = false, true
+	}
+	return more, e.finish(t)
+}
+
+// recheck keeps those natural paths on the list where there is more to do than what has just been put.
+func (e *engine) recheck(t *tally, of []*arrival) error {
+	for _, a := range of {
+		natural := a.shown.Natural
+		if a.alone || t.bad[natural] || t.left[natural] > 0 {
+			continue
+		}
+		ops, err := e.planPath(natural)
+		if err != nil {
+			return err
+		}
+		if len(ops) > 0 {
+			t.bad[natural], e.plan.again = true, true
+		}
+	}
+	return nil
+}
+
+// forget ends what fetch began.
+func (e *engine) forget(a *arrival) {
+	delete(e.plan.coming, a.shown.Path)
+	if e.plan.naturals[a.shown.Natural]--; e.plan.naturals[a.shown.Natural] <= 0 {
+		delete(e.plan.naturals, a.shown.Natural)
+	}
+}
+
+// failed notes why a file did not come.
+func (e *engine) failed(a *arrival) {
+	if e.ctx.Err() != nil {
+		return
+	}
+	e.retry(a.shown.Natural, a.shown.Path, a.err)
+	if !a.large {
+		_ = e.folder.fs.Remove(a.temp)
+	}
+}
+
+// putOp is the operation that puts a file in its place; nil when it is no longer what is wanted there.
+func (e *engine) putOp(a *arrival) (*disk.Op, error) {
+	ops, err := e.planPath(a.shown.Natural)
+	if err != nil {
+		return nil, err
+	}
+	a.alone = len(ops) == 1
+	for i := range ops {
+		op := &ops[i]
+		if op.Kind == index.Put && op.Path == a.shown.Path && op.Shown.Hash == a.shown.Hash && op.Shown.Size == a.shown.Size {
+			return &disk.Op{Do: disk.Put, Path: op.Path, Temp: a.temp, Old: present(op.Base), New: newRow(op.Shown)}, nil
+		}
+	}
+	return nil, nil
+}
+
+// noRoom holds a file that does not fit on the disk.
+func (e *engine) noRoom(s *index.Shown, why error) error {
+	e.retry(s.Natural, s.Path, why)
+	return nil
+}

@@ -1,0 +1,300 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"shoal/share/api"
+	"shoal/share/blob"
+	"shoal/share/db"
+	"shoal/share/disk"
+	"shoal/share/index"
+	"shoal/share/secret"
+	"shoal/share/wire"
+)
+
+// An engine keeps one share in sync. One goroutine, that of run, owns the state, the folder and all that decides; others
+// fetch, serve and watch, and post what they found (docs/shares.md §6.1).
+type engine struct {
+	node  *Node
+	log   *slog.Logger
+	n     int64 // the share's number in the database
+	token secret.Token
+	keys  *secret.Keys
+	self  secret.Identity
+	pk    [32]byte
+
+	blobs   *blobStore
+	forest  *index.Forest // nil of a store, as is checker
+	checker *index.Forest // of the indexer's goroutine
+	net     *swarm        // nil without a network
+	larder  *larder
+	store   *store // nil but of a store
+	promise *promiser
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	wake     chan struct{}
+	calls    chan func() // run on the control goroutine
+	counters wire.Counters
+	shelved  atomic.Bool // something is, or was, in the archive
+
+	// Of the control goroutine alone.
+	row                  db.Share
+	folder               *folder // nil while it is absent
+	plan                 planner
+	shows                *index.View
+	showsOf              blob.Cap
+	mustPublish          bool
+	reverting            []string // paths whose local changes are to be given up
+	lostFiles, lostBytes int64    // not yet counted
+	temps                int
+	gathering            time.Duration // until files that came are put in place
+
+	mu       sync.Mutex // guards what follows
+	heads    headList
+	view     view
+	news     chan struct{} // closed, and replaced, when view changes
+	seen     disk.Paths    // by the watcher
+	seenAll  bool
+	suspects []string
+	certNow  []byte
+}
+
+// view is what others may know of an engine: a snapshot by the control goroutine.
+type view struct {
+	State     string
+	Err       string
+	Config    api.ShareConfig
+	Name, Dir string
+	Paused    bool
+	Settled   bool // nothing left to scan, merge, fetch, apply or publish
+	Todo      int64
+	Held      int64
+	Sum       []byte
+	Root      index.Root
+	Writer    index.Writer
+	Alarms    []string
+	Missing   int64 // bytes that should be here and are not
+	FS        disk.FS
+}
+
+func newEngine(n *Node, row db.Share) (*engine, error) {
+	token, err := secret.ParseToken(row.Token)
+	if err != nil {
+		return nil, fmt.Errorf("reading the secret of share %s: %w", row.Name, err)
+	}
+	keys, err := token.Keys()
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{node: n, log: n.log.With("share", row.Name), n: row.N, token: token, keys: keys, row: row, plan: newPlanner(),
+		larder: newLarder(), gathering: idleLook, wake: make(chan struct{}, 1), calls: make(chan func()),
+		news: make(chan struct{}), seen: disk.Paths{}, certNow: row.Cert}
+	e.self = n.seed.Identity(token.Share)
+	e.pk = publicKey(e.self)
+	e.ctx, e.cancel = context.WithCancel(n.ctx)
+	e.blobs = newBlobStore(e.ctx, n.db, row.N)
+	if keys.Role >= secret.Read {
+		e.forest, e.checker = index.NewForest(keys.Conv, e.blobs), index.NewForest(keys.Conv, newBlobStore(e.ctx, n.db, row.N))
+	} else {
+		e.store = newStore(e)
+	}
+	e.promise = newPromiser(e)
+	if err := e.loadKept(); err != nil {
+		return nil, err
+	}
+	if err := e.loadHeads(); err != nil {
+		return nil, err
+	}
+	e.show(api.StateStopped, nil)
+	return e, nil
+}
+
+// start begins to keep the share in sync.
+func (e *engine) start() {
+	if e.node.net != nil {
+		e.net = newSwarm(e)
+		e.wg.Go(e.net.run)
+		e.wg.Go(e.promise.run)
+		e.wg.Go(e.promise.runCopies)
+	}
+	e.wg.Go(e.run)
+}
+
+func (e *engine) stop() {
+	e.cancel()
+	e.wg.Wait()
+	e.closeFolder()
+}
+
+func (e *engine) closeFolder() {
+	if e.folder != nil {
+		e.folder.close()
+		e.folder = nil
+	}
+}
+
+// cert is the certificate of the epoch; nil until one has come.
+func (e *engine) cert() []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.certNow
+}
+
+func (e *engine) setCert(b []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.certNow == nil {
+		e.certNow = b
+	}
+}
+
+// poke lets the control goroutine look around.
+func (e *engine) poke() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// do runs f on the control goroutine, or here when there is none.
+func (e *engine) do(ctx context.Context, f func() error) error {
+	if !e.node.isRunning() {
+		return f()
+	}
+	done := make(chan error, 1)
+	select {
+	case e.calls <- func() { done <- f() }:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-e.ctx.Done():
+		return errStopping
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+var errStopping = errors.New("the node is stopping")
+
+// idleLook is how long nothing happens before the engine looks around by itself.
+const idleLook = 10 * time.Second
+
+func (e *engine) run() {
+	for e.ctx.Err() == nil {
+		next, err := e.step()
+		switch {
+		case e.ctx.Err() != nil:
+			return
+		case errors.Is(err, disk.ErrAbsent):
+			e.closeFolder() // it is opened again when it is back
+			e.show(api.StateAbsent, err)
+		case err != nil:
+			e.log.Error("the share stands still", "why", err)
+			e.show(api.StateError, err)
+			next = max(next, time.Second)
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-e.ctx.Done():
+		case f := <-e.calls:
+			f()
+		case <-e.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// step does all that can be done now, and says when to look again at the latest.
+func (e *engine) step() (next time.Duration, err error) {
+	if e.row.Paused {
+		e.show(api.StatePaused, nil)
+		return idleLook, nil
+	}
+	if err := e.openFolder(); err != nil {
+		return idleLook, err
+	}
+	next = idleLook
+	if e.folder != nil {
+		wait, err := e.scan()
+		if err != nil {
+			return idleLook, err
+		}
+		next = min(next, wait)
+	}
+	if err := e.mergeHeads(); err != nil {
+		return idleLook, err
+	}
+	more := false
+	if e.store != nil {
+		e.store.want()
+	}
+	if e.folder != nil {
+		if more, err = e.work(); err != nil {
+			return idleLook, err
+		}
+	}
+	if err := e.publish(); err != nil {
+		return idleLook, err
+	}
+	if err := e.showProgress(more || next == 0); err != nil {
+		return idleLook, err
+	}
+	next = min(next, e.nextTry(), e.gathering)
+	if more {
+		next = 0
+	}
+	return next, nil
+}
+
+// show changes what others see of the engine.
+func (e *engine) show(state string, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v := e.view
+	v.State, v.Err = state, ""
+	if err != nil {
+		v.Err = err.Error()
+	}
+	v.Name, v.Dir, v.Paused = e.row.Name, e.row.Dir, e.row.Paused
+	v.Config = parseConfig(e.row.Options)
+	v.Root, v.Writer = e.row.State.Root, e.row.Writer
+	v.FS = nil
+	if e.folder != nil {
+		v.FS = e.folder.fs
+	}
+	e.view = v
+	e.tell()
+}
+
+// tell wakes those who wait for news. The caller holds mu.
+func (e *engine) tell() {
+	close(e.news)
+	e.news = make(chan struct{})
+}
+
+// stir lets those who wait look again, for what is not in the view: peers.
+func (e *engine) stir() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tell()
+}
+
+// look is the present view, and a channel that is closed when it changes.
+func (e *engine) look() (view, <-chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.view, e.news
+}

@@ -1,0 +1,278 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"shoal/share/blob"
+	"shoal/share/db"
+	"shoal/share/index"
+	"shoal/share/wire"
+)
+
+// Bounds of heads that are not whole (docs/shares.md §3.4).
+const (
+	maxIncomplete = 256
+	writeNodes    = 256 // index blobs that are written together
+)
+
+// indexer fetches heads and the trees below them. One goroutine runs it; others tell it what to want.
+type indexer struct {
+	s     *swarm
+	job   *wire.Job
+	blobs *blobStore // what has come and is not written yet
+	refs  index.Refs
+	whole map[blob.ID]bool // nodes below which everything is here
+
+	count  int       // of what is not written
+	looked time.Time // when heads were last looked at
+
+	mu    sync.Mutex // guards what follows
+	known map[blob.ID]bool
+}
+
+func newIndexer(s *swarm) *indexer {
+	e := s.e
+	x := &indexer{s: s, blobs: newBlobStore(e.ctx, e.node.db, e.n), whole: map[blob.ID]bool{}, known: map[blob.ID]bool{}}
+	x.refs = index.RefsIn(x.blobs)
+	x.job = s.fetcher.NewLasting(x.take, func(blob.ID) { x.look(time.Second) }, x.idle)
+	return x
+}
+
+// want asks for heads that are not known.
+func (x *indexer) want(ids []blob.ID) {
+	l := x.s.e.kept()
+	x.mu.Lock()
+	var more []blob.ID
+	for _, id := range ids {
+		if id.Kind() == blob.Head && !x.known[id] && !l.has(id) && len(x.known) < 4*maxIncomplete {
+			x.known[id] = true
+			more = append(more, id)
+		}
+	}
+	x.mu.Unlock()
+	if len(more) > 0 {
+		x.job.Want(more...)
+	}
+}
+
+// run fetches until ctx is done.
+func (x *indexer) run(ctx context.Context) {
+	for _, h := range x.s.e.kept().all {
+		if h.Complete {
+			x.learn(h.Root)
+		} else if err := x.below(h.Root); err != nil {
+			x.fail(err)
+		}
+	}
+	if err := x.job.Run(ctx); err != nil && ctx.Err() == nil {
+		x.fail(err)
+	}
+}
+
+// idle is called when all that was wanted has come.
+func (x *indexer) idle() {
+	if err := x.write(); err != nil {
+		x.fail(err)
+		return
+	}
+	x.look(0)
+}
+
+func (x *indexer) fail(err error) {
+	if x.s.e.ctx.Err() == nil {
+		x.s.e.log.Error("the index cannot be fetched", "why", err)
+		sleep(x.s.e.ctx, time.Second)
+	}
+}
+
+// learn notes that everything below a node is here.
+func (x *indexer) learn(root blob.ID) {
+	for id, err := range index.Reach(x.refs, []blob.ID{root}, func(id blob.ID) bool { return id.Kind() != blob.Node || x.whole[id] }) {
+		if err != nil {
+			return
+		}
+		x.whole[id] = true
+	}
+}
+
+// take takes in a head or a node, and asks for what is missing below it.
+func (x *indexer) take(id blob.ID, b []byte) error {
+	if id.Kind() == blob.Head {
+		return x.head(id, b)
+	}
+	if err := x.blobs.Put(id, b); err != nil {
+		return err
+	}
+	if x.count++; x.count >= writeNodes {
+		if err := x.write(); err != nil {
+			return err
+		}
+		x.look(time.Second)
+	}
+	h, err := blob.Parse(b)
+	if err != nil {
+		return nil // the head above it is never whole
+	}
+	var more []blob.ID
+	for _, ref := range h.Refs {
+		if ref.Kind() != blob.Node || x.whole[ref] {
+			continue
+		}
+		here, err := x.blobs.has(ref)
+		if err != nil {
+			return err
+		}
+		if here {
+			if err := x.below(ref); err != nil {
+				return err
+			}
+			continue
+		}
+		more = append(more, ref)
+	}
+	x.job.Want(more...)
+	return nil
+}
+
+// below asks for what is missing at and below a node.
+func (x *indexer) below(id blob.ID) error {
+	missing, err := index.Missing(x.refs, id, func(id blob.ID) bool { return x.whole[id] })
+	if err != nil {
+		return nil // it is not a tree; the head above it is never whole
+	}
+	x.job.Want(missing...)
+	return nil
+}
+
+// head takes in a head, if it is one of this share and epoch.
+func (x *indexer) head(id blob.ID, b []byte) error {
+	e := x.s.e
+	head, err := index.ParseHead(e.token.Share, id, b)
+	if err != nil || head.Epoch != e.token.Epoch {
+		e.log.Warn("a head is not one of this share", "id", id, "why", err)
+		return nil
+	}
+	if e.forest != nil {
+		if _, err := head.ForReaders(e.keys); err != nil {
+			e.log.Warn("a head cannot be read", "id", id, "why", err)
+			return nil
+		}
+	}
+	l := e.kept()
+	if len(l.incomplete()) >= maxIncomplete {
+		e.log.Warn("a head is refused: too many are not whole", "id", id)
+		return nil
+	}
+	h := db.Head{ID: id, Epoch: head.Epoch, Writer: head.Writer, Ctx: head.Ctx, Root: head.Root, Received: e.node.now()}
+	err = e.node.db.Update(e.ctx, func(t *db.Tx) (err error) {
+		if h.Mine, err = t.HasSigned(e.n, id); err != nil {
+			return err
+		}
+		if err := t.PutBlob(e.n, id, b, int64(len(b))); err != nil {
+			return err
+		}
+		if len(e.cert()) == 0 {
+			if err := t.SetCert(e.n, head.Cert); err != nil {
+				return err
+			}
+		}
+		return t.PutHead(e.n, &h)
+	})
+	if err != nil {
+		return err
+	}
+	e.setCert(head.Cert)
+	e.changeHeads(func(l *headList) {
+		if !l.has(id) {
+			l.all = append(l.all, h)
+		}
+	})
+	return x.below(head.Root)
+}
+
+// write makes what has come durable.
+func (x *indexer) write() error {
+	x.count = 0
+	err := x.s.e.node.db.Update(x.s.e.ctx, x.blobs.flush)
+	if err == nil {
+		x.blobs.written()
+	}
+	return err
+}
+
+// look finds the heads whose index has become whole, not more often than every so long.
+func (x *indexer) look(every time.Duration) {
+	e := x.s.e
+	if now := time.Now(); now.Sub(x.looked) < every {
+		return
+	} else {
+		x.looked = now
+	}
+	for _, h := range e.kept().incomplete() {
+		missing, err := index.Missing(x.refs, h.Root, func(id blob.ID) bool { return x.whole[id] })
+		if err != nil || len(missing) > 0 {
+			continue
+		}
+		if err := x.write(); err != nil {
+			x.fail(err)
+			return
+		}
+		if err := e.valid(&h); err != nil {
+			if errors.Is(err, context.Canceled) {
+				return
+			}
+			e.log.Warn("a head is ignored: its index is not right", "head", h.ID, "writer", h.Writer, "why", err)
+			continue
+		}
+		x.learn(h.Root)
+		if err := e.complete(h); err != nil {
+			x.fail(err)
+			return
+		}
+		x.s.announce(h.ID)
+		e.poke()
+	}
+}
+
+// valid checks the whole index of a head, as far as this node can read it.
+func (e *engine) valid(h *db.Head) error {
+	if e.forest == nil {
+		return nil
+	}
+	b, err := e.blobs.Get(h.ID)
+	if err != nil {
+		return err
+	}
+	head, err := index.ParseHead(e.token.Share, h.ID, b)
+	if err != nil {
+		return err
+	}
+	r, err := head.ForReaders(e.keys)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	known := e.view.Root
+	e.mu.Unlock()
+	_, err = e.checker.Check(e.ctx, blob.Cap{ID: h.Root, Key: r.Root}, false, known)
+	return err
+}
+
+// complete notes that the index of a head is all here.
+func (e *engine) complete(h db.Head) error {
+	h.Complete = true
+	if err := e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.PutHead(e.n, &h) }); err != nil {
+		return err
+	}
+	var err error
+	e.changeHeads(func(l *headList) {
+		l.change(h.ID, func(to *db.Head) { *to = h })
+		if e.forest != nil {
+			err = e.openHead(l, &h)
+		}
+	})
+	return err
+}

@@ -1,0 +1,313 @@
+package node
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"shoal/share/blob"
+	"shoal/share/db"
+	"shoal/share/index"
+	"shoal/share/secret"
+)
+
+// mergeHeads takes what complete heads say into the state: alarms first (docs/shares.md §4, §4.2). What they change on
+// disk is only noted here.
+func (e *engine) mergeHeads() error {
+	if e.forest == nil {
+		return e.supersede()
+	}
+	kept, news, err := e.keptHeads()
+	if err != nil || !news {
+		return err
+	}
+	self := index.Self{Epoch: e.token.Epoch, State: e.row.State, Writer: e.row.Writer, Made: e.made}
+	joined, err := index.Join(e.ctx, e.forest, self, kept, e.freshWriter)
+	if err != nil {
+		e.blobs.written()
+		return fmt.Errorf("merging: %w", err)
+	}
+	for _, a := range joined.Alarms {
+		e.log.Warn("somebody else has written under the same id", "alarm", a.String())
+	}
+	for _, l := range joined.Limits {
+		e.log.Warn("a head is not merged", "why", l)
+	}
+	if err := e.joined(joined); err != nil {
+		return err
+	}
+	e.alarmed(joined)
+	return e.supersede()
+}
+
+// freshWriter is a writer id that nobody has used.
+func (e *engine) freshWriter() (w index.Writer) {
+	if _, err := io.ReadFull(e.node.random, w[:]); err != nil {
+		panic(err) // as crypto/rand does
+	}
+	return w
+}
+
+// made is the own journal.
+func (e *engine) made(d index.Dot) (j index.JournalEvent, ok bool) {
+	var r *db.Record
+	err := e.node.db.View(e.ctx, func(t *db.Tx) (err error) {
+		r, err = t.Record(e.n, d)
+		return err
+	})
+	if err != nil || r == nil {
+		return j, false
+	}
+	j = index.JournalEvent{Dot: d, Event: index.Event{RemoveAt: r.RemovedAt, Remove: r.Removed, AddAt: r.AddedAt, Meta: r.Meta}}
+	if r.Added != nil {
+		x, err := index.ParseEntry(r.Added, r.IDs)
+		if err != nil {
+			return j, false
+		}
+		j.Event.Add = &x
+	}
+	return j, true
+}
+
+// keptHeads is the complete heads as Join wants them, and whether one is new.
+func (e *engine) keptHeads() (kept []index.Kept, news bool, err error) {
+	l := e.kept()
+	for i := range l.all {
+		h := &l.all[i]
+		if !h.Complete || h.Epoch != e.token.Epoch {
+			continue
+		}
+		k := index.Kept{ID: h.ID, Epoch: h.Epoch, Writer: h.Writer, Mine: h.Mine, Merged: h.Merged}
+		if !k.Merged {
+			news = true
+		}
+		root, err := e.forest.ReadRoot(l.root[h.ID])
+		if err != nil {
+			return nil, false, err
+		}
+		k.State = index.State{Ctx: h.Ctx, Root: root}
+		kept = append(kept, k)
+	}
+	return kept, news, nil
+}
+
+// joined makes the result of a merge the state.
+func (e *engine) joined(j index.Joined) error {
+	counter := e.row.Counter
+	if j.Writer != e.row.Writer {
+		counter = 0
+	}
+	counter = max(counter, j.State.Ctx[j.Writer])
+	err := e.node.db.Update(e.ctx, func(t *db.Tx) error {
+		if err := e.blobs.flush(t); err != nil {
+			return err
+		}
+		for i := range j.Journal {
+			if err := e.record(t, &j.Journal[i]); err != nil {
+				return err
+			}
+		}
+		if err := e.differences(t, e.row.State.Root.Files, j.State.Root.Files); err != nil {
+			return err
+		}
+		for _, h := range e.kept().all {
+			if slices.Contains(j.Merged, h.ID) {
+				h.Merged = true
+				if err := t.PutHead(e.n, &h); err != nil {
+					return err
+				}
+			}
+		}
+		return t.SetState(e.n, j.State, j.Writer, counter)
+	})
+	e.blobs.written()
+	if err != nil {
+		return err
+	}
+	e.row.State, e.row.Writer, e.row.Counter = j.State, j.Writer, counter
+	if len(j.Journal) > 0 {
+		e.node.continuity.Record(e.token.Share, j.Writer, counter)
+	}
+	e.changeHeads(func(l *headList) {
+		for _, id := range j.Merged {
+			l.change(id, func(h *db.Head) { h.Merged = true })
+		}
+	})
+	e.plan.again = true
+	e.mustPublish = e.mustPublish || j.Publish
+	return nil
+}
+
+// record writes one own event to the journal.
+func (e *engine) record(t *db.Tx, j *index.JournalEvent) error {
+	r := db.Record{Writer: j.Dot.Writer, Counter: j.Dot.Counter, Meta: j.Event.Meta, AddedAt: j.Event.AddAt,
+		RemovedAt: j.Event.RemoveAt, Removed: j.Event.Remove}
+	if x := j.Event.Add; x != nil {
+		r.Added, r.IDs = x.Raw(), x.IDs()
+	}
+	return t.PutRecord(e.n, &r)
+}
+
+// differences notes the natural paths where two trees differ: the disk may have to follow.
+func (e *engine) differences(t *db.Tx, before, after blob.Cap) error {
+	touched := map[string]bool{}
+	for c, err := range e.forest.Diff(e.ctx, before, after) {
+		if err != nil {
+			return err
+		}
+		if err := t.AddTodo(e.n, c.Path); err != nil {
+			return err
+		}
+		if len(c.Before) <= 1 && len(c.After) == 1 && len(c.Before) == len(c.After) && c.Before[0].Type == c.After[0].Type {
+			continue // nobody else's name or directory is concerned
+		}
+		for _, p := range index.Touches(c.Path) {
+			if touched[p] {
+				continue
+			}
+			touched[p] = true
+			if err := t.AddTodo(e.n, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *engine) alarmed(j index.Joined) {
+	if len(j.Alarms)+len(j.Limits) == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range j.Alarms {
+		e.view.Alarms = append(e.view.Alarms, a.String())
+	}
+	for _, l := range j.Limits {
+		e.view.Alarms = append(e.view.Alarms, l.Error())
+	}
+	e.view.Alarms = e.view.Alarms[max(0, len(e.view.Alarms)-20):]
+}
+
+// supersede notes which heads another dominates, forgets those that need not be kept, and what of the own journal peers
+// have.
+func (e *engine) supersede() error {
+	l, now := e.kept(), e.node.now()
+	superseded, gone := map[blob.ID]bool{}, map[blob.ID]bool{}
+	for i := range l.all {
+		h := &l.all[i]
+		switch {
+		case h.Superseded.IsZero():
+			superseded[h.ID] = slices.ContainsFunc(l.all, func(o db.Head) bool { return dominates(&o, h) })
+		case now.Sub(h.Superseded) > e.keepHeads():
+			gone[h.ID] = true
+		}
+		if superseded[h.ID] && !h.Complete {
+			gone[h.ID] = true
+		}
+	}
+	change := func(h *db.Head) {
+		if superseded[h.ID] {
+			h.Superseded = now
+		}
+	}
+	err := e.node.db.Update(e.ctx, func(t *db.Tx) error {
+		for _, h := range l.all {
+			var err error
+			switch {
+			case gone[h.ID]:
+				err = t.DropHead(e.n, h.ID)
+			case superseded[h.ID]:
+				change(&h)
+				err = t.PutHead(e.n, &h)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	e.changeHeads(func(l *headList) {
+		l.all = slices.DeleteFunc(l.all, func(h db.Head) bool { return gone[h.ID] })
+		for i := range l.all {
+			change(&l.all[i])
+		}
+	})
+	return nil
+}
+
+// keepHeads is how long a superseded head is kept (docs/shares.md §6.4).
+func (e *engine) keepHeads() time.Duration {
+	if e.forest == nil {
+		return 30 * 24 * time.Hour
+	}
+	return 7 * 24 * time.Hour
+}
+
+// publish signs and spreads the state when it has something that no kept head covers.
+func (e *engine) publish() error {
+	if e.forest == nil || e.token.Role < secret.Write || !e.unpublished() {
+		return nil
+	}
+	if e.cert() == nil {
+		return nil // it comes with the first head
+	}
+	root, err := e.forest.PutRoot(e.row.State.Root)
+	if err != nil {
+		return err
+	}
+	now := e.node.now()
+	head, err := index.NewHead(e.node.random, e.keys, index.Draft{Cert: e.cert(), Writer: e.row.Writer, Ctx: e.row.State.Ctx, Root: root,
+		Label: e.node.label, Time: now.UnixNano()})
+	if err != nil {
+		return err
+	}
+	id, b := head.ID, head.Blob
+	h := db.Head{ID: id, Epoch: e.token.Epoch, Writer: e.row.Writer, Ctx: e.row.State.Ctx.Clone(), Root: root.ID, Complete: true, Mine: true, Merged: true, Received: now}
+	err = e.node.db.Update(e.ctx, func(t *db.Tx) error {
+		if err := e.blobs.flush(t); err != nil {
+			return err
+		}
+		if err := t.PutBlob(e.n, id, b, int64(len(b))); err != nil {
+			return err
+		}
+		if err := t.Sign(e.n, id); err != nil {
+			return err
+		}
+		return t.PutHead(e.n, &h)
+	})
+	e.blobs.written()
+	if err != nil {
+		return err
+	}
+	e.mustPublish = false
+	e.changeHeads(func(l *headList) {
+		l.all = append(l.all, h)
+		l.root[id] = root
+	})
+	if err := e.supersede(); err != nil {
+		return err
+	}
+	if e.net != nil {
+		e.net.announce(id)
+	}
+	return nil
+}
+
+// unpublished reports whether an own event, or a state after an alarm, is in no kept head.
+func (e *engine) unpublished() bool {
+	if e.mustPublish {
+		return true
+	}
+	var seen uint64
+	for _, h := range e.kept().all {
+		if h.Complete {
+			seen = max(seen, h.Ctx[e.row.Writer])
+		}
+	}
+	return e.row.State.Ctx[e.row.Writer] > seen
+}

@@ -1,0 +1,277 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"shoal/share/blob"
+	"shoal/share/db"
+	"shoal/share/disk"
+	"shoal/share/index"
+)
+
+// performer does arranged operations in their order: those of the disk in batches, rows of B after them.
+type performer struct {
+	e      *engine
+	tally  *tally
+	list   []disk.Op
+	from   []*index.Op // of list
+	rows   []index.Op  // that change B alone
+	parked map[string]*index.Base
+	slots  map[int]string // temporary copies
+}
+
+// perform does what needs nothing from others, and starts to fetch what does.
+func (e *engine) perform(ops []index.Op, t *tally) error {
+	p := &performer{e: e, tally: t, parked: map[string]*index.Base{}, slots: map[int]string{}}
+	for i := range ops {
+		t.left[naturalOf(&ops[i])]++
+	}
+	for i := range ops {
+		if err := p.op(&ops[i]); err != nil {
+			return err
+		}
+	}
+	if err := p.flush(); err != nil {
+		return err
+	}
+	return p.writeRows()
+}
+
+func (p *performer) op(op *index.Op) error {
+	switch op.Kind {
+	case index.Adopt, index.Forget:
+		p.rows = append(p.rows, *op)
+	case index.Put:
+		p.tally.bad[naturalOf(op)] = true // until it is here
+		return p.e.fetch(op.Shown)
+	case index.Copy, index.Park:
+		return p.copy(op)
+	default:
+		p.add(op, p.diskOp(op))
+	}
+	return nil
+}
+
+func (p *performer) add(op *index.Op, d disk.Op) {
+	if was := p.parked[d.Path]; was != nil && d.Old == nil && d.Do != disk.Rename {
+		d.Old = was // its content is safe in a copy, but it still stands there
+		delete(p.parked, d.Path)
+	}
+	p.list, p.from = append(p.list, d), append(p.from, op)
+}
+
+// diskOp is an operation of the plan as the disk does it.
+func (p *performer) diskOp(op *index.Op) disk.Op {
+	d := disk.Op{Path: op.Path, Old: present(op.Base), New: newRow(op.Shown)}
+	switch op.Kind {
+	case index.SetMeta:
+		d.Do = disk.SetMeta
+	case index.Mkdir:
+		d.Do = disk.Mkdir
+	case index.MakeSymlink:
+		d.Do = disk.PutSymlink
+	case index.Delete:
+		d.Do = disk.Delete
+	case index.Rmdir:
+		d.Do = disk.Rmdir
+	case index.Rename:
+		if op.Slot != 0 {
+			d.Do, d.Temp = disk.Put, p.slots[op.Slot]
+			break
+		}
+		d.Do, d.From, d.Old, d.Over = disk.Rename, op.From, present(op.Source), present(op.Base)
+	}
+	return d
+}
+
+func present(b *index.Base) *index.Base {
+	if b == nil || !b.Present {
+		return nil
+	}
+	return b
+}
+
+func newRow(s *index.Shown) *index.Base {
+	if s == nil {
+		return nil
+	}
+	b := index.BaseOf(*s)
+	return &b
+}
+
+// copy makes a temporary copy of a file that is here. Everything before it is done first, for it may have moved the file.
+func (p *performer) copy(op *index.Op) error {
+	if err := p.flush(); err != nil {
+		return err
+	}
+	source, path := op.Source, op.From
+	if op.Kind == index.Park {
+		source, path = op.Base, op.Path
+	}
+	temp, err := p.e.copyTemp(path, source)
+	if err != nil {
+		p.tally.bad[naturalOf(op)] = true
+		if source.Ident.CTime <= 0 {
+			p.e.settle(path)
+			p.e.plan.waiting[naturalOf(op)] = p.e.node.now().Add(settleWait)
+			return nil
+		}
+		p.e.lookAt(path)
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, blob.ErrContent) {
+			p.e.retry(naturalOf(op), path, err)
+		}
+		return nil
+	}
+	if op.Kind == index.Park {
+		p.slots[op.Slot], p.parked[op.Path] = temp, op.Base
+		p.tally.left[naturalOf(op)]--
+		return nil
+	}
+	d := disk.Op{Do: disk.Put, Path: op.Path, Temp: temp, Old: present(op.Base), New: newRow(op.Shown)}
+	p.add(op, d)
+	return nil
+}
+
+// copyTemp copies a file to a new temporary one, and verifies that it is what B says.
+func (e *engine) copyTemp(path string, b *index.Base) (temp string, err error) {
+	e.temps++
+	if temp, err = e.folder.applier.Temp(path, fmt.Sprintf("copy-%d", e.temps), b.Size); err != nil {
+		return "", err
+	}
+	return temp, e.folder.applier.Copy(e.ctx, path, b, temp)
+}
+
+// flush does what has been collected.
+func (p *performer) flush() error {
+	if len(p.list) == 0 {
+		return nil
+	}
+	list, from := p.list, p.from
+	p.list, p.from = nil, nil
+	outcomes := p.e.folder.applier.Apply(p.e.ctx, list)
+	for i := range outcomes {
+		done, err := p.e.outcome(&outcomes[i], naturalOf(from[i]))
+		if err != nil {
+			return err
+		}
+		if done {
+			p.tally.left[naturalOf(from[i])]--
+		} else {
+			p.tally.bad[naturalOf(from[i])] = true
+		}
+	}
+	return context.Cause(p.e.ctx)
+}
+
+// outcome takes note of what became of an operation; done says that it need not be tried again.
+func (e *engine) outcome(o *disk.Outcome, natural string) (done bool, err error) {
+	switch o.Result {
+	case disk.Saved:
+		e.lookAt(o.Copy)
+		fallthrough
+	case disk.Applied:
+		if row := o.Row(); row != nil && row.Type == index.File && row.Ident.CTime <= 0 {
+			e.settle(row.Path)
+		}
+		return true, errors.Join(e.lost(o), e.relieved(o.Op.Path))
+	case disk.Stale:
+		e.lookAt(o.Op.Path)
+		if o.Op.From != "" {
+			e.lookAt(o.Op.From)
+		}
+		e.plan.again = true
+		return false, nil
+	case disk.Impossible:
+		return true, e.impossible(o)
+	}
+	e.retry(natural, o.Op.Path, o.Err)
+	return false, nil
+}
+
+// relieved ends the problem of a path, if it had one.
+func (e *engine) relieved(path string) error {
+	if !e.plan.troubled[path] {
+		return nil
+	}
+	delete(e.plan.troubled, path)
+	return e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.SetProblem(e.n, path, "", "", e.node.now()) })
+}
+
+// lost counts what others removed or replaced here, for the guard.
+func (e *engine) lost(o *disk.Outcome) error {
+	var b *index.Base
+	switch o.Op.Do {
+	case disk.Delete, disk.Put, disk.PutSymlink:
+		b = o.Op.Old
+	case disk.Rename:
+		b = o.Op.Over
+	}
+	if b == nil || b.Type == index.Dir || e.plan.accepted[o.Op.Path] {
+		delete(e.plan.accepted, o.Op.Path)
+		return nil
+	}
+	e.lostFiles++
+	e.lostBytes += b.Size
+	return nil
+}
+
+// impossible notes that something cannot be on this disk: it is in the index, and not present.
+func (e *engine) impossible(o *disk.Outcome) error {
+	e.log.Warn("this cannot be put on this disk", "path", o.Op.Path, "why", o.Err)
+	return e.node.db.Update(e.ctx, func(t *db.Tx) error {
+		if o.Op.New != nil {
+			row := *o.Op.New
+			row.Present = false
+			if err := t.PutBase(e.n, &row); err != nil {
+				return err
+			}
+		}
+		return t.SetProblem(e.n, o.Op.Path, "apply", o.Err.Error(), e.node.now())
+	})
+}
+
+// retry lets a natural path wait before it is tried again.
+func (e *engine) retry(natural, path string, why error) {
+	e.log.Warn("this is tried again later", "path", path, "why", why)
+	e.plan.waiting[natural] = e.node.now().Add(retryAfter)
+	e.plan.troubled[path] = true
+	_ = e.node.db.Update(e.ctx, func(t *db.Tx) error {
+		return t.SetProblem(e.n, path, "wait", why.Error(), e.node.now())
+	})
+}
+
+// lookAt lets a path be scanned.
+func (e *engine) lookAt(path string) { e.folder.dirty.Add(path, disk.LookHash); e.poke() }
+
+// writeRows changes what only B says, and counts losses.
+func (p *performer) writeRows() error {
+	e := p.e
+	return e.node.db.Update(e.ctx, func(t *db.Tx) error {
+		for i := range p.rows {
+			op := &p.rows[i]
+			p.tally.left[naturalOf(op)]--
+			if op.Kind == index.Forget {
+				if err := t.DropBase(e.n, op.Path); err != nil {
+					return err
+				}
+				continue
+			}
+			row := index.BaseOf(*op.Shown)
+			if op.Base != nil && !op.Absent {
+				row.Present, row.Ident, row.XDev = op.Base.Present, op.Base.Ident, op.Base.XDev
+			}
+			if err := t.PutBase(e.n, &row); err != nil {
+				return err
+			}
+		}
+		if e.lostFiles == 0 {
+			return nil
+		}
+		files, bytes := e.lostFiles, e.lostBytes
+		e.lostFiles, e.lostBytes = 0, 0
+		return t.Take(e.n, e.node.now(), files, bytes)
+	})
+}

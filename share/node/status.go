@@ -1,0 +1,277 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"shoal/share/api"
+	"shoal/share/blob"
+	"shoal/share/db"
+	"shoal/share/index"
+	"shoal/share/wire"
+)
+
+// showProgress tells others how far the share is, at the end of a step. busy says that the next step comes at once.
+func (e *engine) showProgress(busy bool) error {
+	var todo int64
+	var held []db.Held
+	err := e.node.db.View(e.ctx, func(t *db.Tx) (err error) {
+		if todo, err = t.CountTodo(e.n); err != nil {
+			return err
+		}
+		held, err = t.Held(e.n)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	l := e.kept()
+	settled := !busy && todo == 0 && len(held) == 0 && len(l.incomplete()) == 0 && len(e.plan.coming) == 0 && e.quiet()
+	state := api.StateSyncing
+	missing := e.larderBytes() + todo
+	switch {
+	case e.store != nil:
+		missing = e.store.missing()
+		settled = !busy && missing == 0 && len(l.incomplete()) == 0 && l.any() && e.store.asked(l)
+		if settled {
+			state = api.StateInSync
+		}
+	case e.mustWait():
+		state = api.StateWaiting
+	case len(held) > 0:
+		state = api.StateHeld
+	case settled:
+		state = api.StateInSync
+		missing = 0
+	}
+	if !l.any() {
+		state, settled = api.StateWaiting, false
+	}
+	root := blob.Cap{}
+	if e.forest != nil {
+		if root, err = e.forest.PutRoot(e.row.State.Root); err != nil {
+			return err
+		}
+		e.blobs.written()
+	}
+	e.mu.Lock()
+	e.view.Settled, e.view.Todo, e.view.Held, e.view.Missing = settled, todo, int64(len(held)), missing
+	if e.forest != nil {
+		e.view.Sum = e.sumOf(e.row.State, root.ID)
+	}
+	e.mu.Unlock()
+	e.show(state, nil)
+	if e.net != nil {
+		e.net.changed()
+	}
+	return nil
+}
+
+// quiet reports whether nothing waits to be scanned.
+func (e *engine) quiet() bool {
+	f := e.folder
+	if f == nil {
+		return e.row.Dir == ""
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, missing := f.scanner.NextLook()
+	return !f.walked.IsZero() && len(f.dirty) == 0 && len(e.seen) == 0 && len(e.suspects) == 0 && !e.seenAll && !missing
+}
+
+func (e *engine) larderBytes() int64 {
+	e.larder.mu.Lock()
+	defer e.larder.mu.Unlock()
+	n := e.larder.bytes
+	for _, a := range e.plan.coming {
+		if a.large {
+			n += a.shown.Size
+		}
+	}
+	return n
+}
+
+// stateMessage is what peers are told of this node.
+func (e *engine) stateMessage() wire.State {
+	v, _ := e.look()
+	st := wire.State{Frontier: frontierHash(e.kept().frontier()), Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full}
+	if !wantsAll(&v.Config) {
+		st.Mode = wire.Part
+	}
+	if !v.Settled && st.Missing == 0 {
+		st.Missing = 1 // it has more to look at
+	}
+	return st
+}
+
+// inSync reports whether a connected peer has what we have, and nothing is missing on either side.
+func (e *engine) inSync() bool {
+	v, _ := e.look()
+	if !v.Settled || e.net == nil {
+		return false
+	}
+	frontier := frontierHash(e.kept().frontier())
+	e.net.mu.Lock()
+	defer e.net.mu.Unlock()
+	for _, p := range e.net.peers {
+		if p.hasState && p.state.Frontier == frontier && p.state.Missing == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// info is the share in a list.
+func (e *engine) info() api.ShareInfo { return e.infoIf(e.node.isRunning()) }
+
+func (e *engine) infoIf(running bool) api.ShareInfo {
+	v, _ := e.look()
+	i := api.ShareInfo{Name: v.Name, ID: e.idText(), Role: e.token.Role.String(), Dir: v.Dir, State: v.State, Paused: v.Paused, Config: v.Config, Added: e.row.Added}
+	if !running {
+		i.State = api.StateStopped
+	}
+	return i
+}
+
+// status is everything that is going on.
+func (e *engine) status(ctx context.Context) (*api.Status, error) {
+	v, _ := e.look()
+	s := &api.Status{ShareInfo: e.info(), Error: v.Err, Running: e.node.isRunning(), Alarms: slices.Clone(v.Alarms), Hashed: e.node.hashed.Load(),
+		Held: []api.HeldInfo{}, Problems: []api.Problem{}, Local: []string{}, Writers: []api.WriterAt{}}
+	if s.Alarms == nil {
+		s.Alarms = []string{}
+	}
+	err := e.node.db.View(ctx, func(t *db.Tx) error {
+		var err error
+		if s.Files, s.Bytes, err = t.CountBase(e.n); err != nil {
+			return err
+		}
+		held, err := t.Held(e.n)
+		if err != nil {
+			return err
+		}
+		for _, h := range held {
+			s.Held = append(s.Held, api.HeldInfo{Path: h.Path, Op: h.Op, Why: h.Why, Since: h.Since})
+		}
+		problems, err := t.Problems(e.n)
+		for _, p := range problems {
+			s.Problems = append(s.Problems, api.Problem{Path: p.Path, Why: p.Why})
+		}
+		if err != nil {
+			return err
+		}
+		return t.Locals(e.n, func(b *index.Base) error {
+			if len(s.Local) < 1000 {
+				s.Local = append(s.Local, b.Path)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := e.totals(ctx, s, v); err != nil {
+		return nil, err
+	}
+	if e.net != nil {
+		s.Peers = len(e.net.all())
+	}
+	s.Received, s.Sent = e.traffic()
+	s.FullCopies, s.SafeToLeave = e.promise.copiesNow(ctx)
+	s.Sentence = sentence(s)
+	return s, nil
+}
+
+// totals counts what is in the share, and what of it should be here and is not.
+func (e *engine) totals(ctx context.Context, s *api.Status, v view) error {
+	if e.store != nil {
+		s.NeedBytes = v.Missing
+		return e.node.db.View(ctx, func(t *db.Tx) (err error) {
+			s.Files, s.Bytes, err = t.CountBlobs(e.n, blob.Data)
+			s.TotalFiles, s.TotalBytes = s.Files, s.Bytes
+			return err
+		})
+	}
+	forest := e.reader()
+	for p, err := range forest.Walk(v.Root.Files, "") {
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		type content struct {
+			size int64
+			hash [32]byte
+		}
+		shown := map[content]bool{} // twins of equal content are one file
+		for i := range p.Entries {
+			x := &p.Entries[i]
+			if x.Type != index.File || shown[content{x.Size, x.Hash}] {
+				continue
+			}
+			shown[content{x.Size, x.Hash}] = true
+			s.TotalFiles++
+			s.TotalBytes += x.Size
+			if !wants(&v.Config, p.Path) {
+				s.NeedFiles--
+				s.NeedBytes -= x.Size
+			}
+		}
+		if len(shown) > 1 {
+			s.Conflicts++
+		}
+	}
+	s.NeedFiles = max(0, s.NeedFiles+s.TotalFiles-s.Files)
+	s.NeedBytes = max(0, s.NeedBytes+s.TotalBytes-s.Bytes)
+	return nil
+}
+
+// reader is a forest for goroutines other than the control one: it sees what is written.
+func (e *engine) reader() *index.Forest {
+	return index.NewForest(e.keys.Conv, newBlobStore(e.ctx, e.node.db, e.n))
+}
+
+func (e *engine) traffic() (in, out int64) {
+	for _, c := range e.counters.In() {
+		in += c.Bytes
+	}
+	for _, c := range e.counters.Out() {
+		out += c.Bytes
+	}
+	return in + e.node.read.Load(), out + e.node.written.Load()
+}
+
+// sentence says for people what is going on and what is missing.
+func sentence(s *api.Status) string {
+	peers := fmt.Sprintf("%d peers", s.Peers)
+	if s.Peers == 1 {
+		peers = "1 peer"
+	}
+	switch s.State {
+	case api.StateStopped:
+		return "no node runs; this is how it was left"
+	case api.StatePaused:
+		return "paused"
+	case api.StateAbsent:
+		return "the folder is not there, or not marked as this share's: nothing is done until it is back"
+	case api.StateError:
+		return "stopped: " + s.Error
+	case api.StateScanning:
+		return "looking at the folder; " + peers
+	case api.StateWaiting:
+		return "waiting for a first peer; none has been met yet"
+	case api.StateHeld:
+		return fmt.Sprintf("%d changes by others wait for you: accept or reject them; %s", len(s.Held), peers)
+	case api.StateInSync:
+		if s.Peers == 0 {
+			return "nothing to do; no peer is connected"
+		}
+		return "in sync with what is known; " + peers
+	}
+	if s.Peers == 0 && s.NeedFiles > 0 {
+		return fmt.Sprintf("%d files (%d bytes) are missing, and no peer is connected", s.NeedFiles, s.NeedBytes)
+	}
+	return fmt.Sprintf("syncing: %d files (%d bytes) to go; %s", s.NeedFiles, s.NeedBytes, peers)
+}

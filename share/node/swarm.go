@@ -1,0 +1,410 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"shoal/share/api"
+	"shoal/share/blob"
+	"shoal/share/db"
+	"shoal/share/wire"
+)
+
+// swarm is the peers of a share that are connected, and what is said to them.
+type swarm struct {
+	e       *engine
+	config  api.ShareConfig // as it was at the start
+	fetcher *wire.Fetcher
+	index   *indexer
+	data    *wire.Job
+	wake    chan struct{} // the state that peers are told of may have changed
+
+	beside sync.WaitGroup // what answers peers
+
+	mu       sync.Mutex // guards what follows
+	ended    bool       // nothing may be spawned
+	meeting  Meeting    // nil at first
+	peers    map[[32]byte]*peer
+	said     wire.State                 // last told
+	failures map[netip.Addr][]time.Time // of handshakes, by address
+}
+
+// peer is a connected node.
+type peer struct {
+	pk    [32]byte
+	conn  *wire.Conn
+	link  Link
+	since time.Time
+
+	// Guarded by swarm.mu.
+	state    wire.State
+	hasState bool
+	heads    map[blob.ID]bool // that it has announced
+	told     bool             // our state, as it is now
+}
+
+func newSwarm(e *engine) *swarm {
+	s := &swarm{e: e, config: parseConfig(e.row.Options), fetcher: wire.NewFetcher(wire.FetcherOptions{}), peers: map[[32]byte]*peer{}, failures: map[netip.Addr][]time.Time{}, wake: make(chan struct{}, 1)}
+	s.index = newIndexer(s)
+	bring := e.brought
+	if e.store != nil {
+		bring = e.store.take
+	}
+	s.data = s.fetcher.NewLasting(bring, e.missed, e.poke)
+	return s
+}
+
+// run meets peers until the engine ends.
+func (s *swarm) run() {
+	e := s.e
+	config := s.config
+	defer s.fetcher.Close()
+	for {
+		m, err := e.node.net.Meet(e.ctx, MeetOptions{InfoHash: e.keys.Rendezvous, Extension: e.keys.Extension,
+			Trackers: slices.Concat(config.Trackers, e.node.trackers), Hosts: slices.Concat(config.Hosts, e.node.hosts), LANOnly: config.LANOnly}, s.meet)
+		if err == nil {
+			s.mu.Lock()
+			s.meeting = m
+			s.mu.Unlock()
+			break
+		}
+		e.log.Error("peers cannot be met", "why", err)
+		if !sleep(e.ctx, 10*time.Second) {
+			return
+		}
+	}
+	m := s.meets()
+	m.AddPeers(s.remembered())
+	var wg sync.WaitGroup
+	wg.Go(func() { s.index.run(e.ctx) })
+	wg.Go(func() { s.runData() })
+	wg.Go(s.tell)
+	<-e.ctx.Done()
+	m.Close()
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.beside.Wait()
+	wg.Wait()
+}
+
+// spawn runs f beside, unless the swarm is ending; the end waits for it.
+func (s *swarm) spawn(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.beside.Go(f)
+	}
+}
+
+// meets is the meeting; nil while there is none yet.
+func (s *swarm) meets() Meeting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.meeting
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// runData fetches what is ordered, to the end.
+func (s *swarm) runData() {
+	if err := s.data.Run(s.e.ctx); err != nil && s.e.ctx.Err() == nil {
+		s.e.log.Error("fetching stopped", "why", err)
+	}
+}
+
+// wantData orders a blob from whoever has it.
+func (s *swarm) wantData(id blob.ID) { s.data.Want(id) }
+
+// remembered are addresses where members were met before.
+func (s *swarm) remembered() (addrs []netip.AddrPort) {
+	_ = s.e.node.db.View(s.e.ctx, func(t *db.Tx) error {
+		all, err := t.Peers(s.e.n, 100)
+		for _, p := range all {
+			if a, err := netip.ParseAddrPort(p.Addr); err == nil {
+				addrs = append(addrs, a)
+			}
+		}
+		return err
+	})
+	return addrs
+}
+
+// meet makes a member of a connection, and serves it to its end.
+func (s *swarm) meet(link Link) {
+	e := s.e
+	c, err := wire.Open(e.ctx, link, wire.Config{Keys: e.keys, Identity: e.self, Hello: s.hello, Serve: e.serve, Handler: s, Counters: &e.counters})
+	if err != nil {
+		if errors.Is(err, wire.ErrWrongSecret) {
+			s.wrongSecret(link.RemoteAddr().Addr())
+		}
+		e.log.Debug("a connection came to nothing", "addr", link.RemoteAddr(), "why", err)
+		return
+	}
+	link.Accept()
+	p := &peer{pk: c.Hello().PK, conn: c, link: link, since: e.node.now(), heads: map[blob.ID]bool{}}
+	if keep := s.enter(p); keep != nil {
+		link.CloseFor(keep)
+		return
+	}
+	defer s.leave(p)
+	s.fetcher.Add(c)
+	defer s.fetcher.Remove(c)
+	s.spawn(func() { s.greeted(p) })
+	err = c.Run(e.ctx)
+	e.log.Debug("a peer is gone", "addr", c.RemoteAddr(), "why", err)
+}
+
+// wrongSecret bans an address after the third failure in a minute (docs/shares.md §5.2).
+func (s *swarm) wrongSecret(a netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.e.node.now()
+	if len(s.failures) > 4096 {
+		clear(s.failures)
+	}
+	recent := slices.DeleteFunc(s.failures[a], func(t time.Time) bool { return now.Sub(t) > time.Minute })
+	if s.failures[a] = append(recent, now); len(s.failures[a]) >= 3 {
+		delete(s.failures, a)
+		if s.meeting != nil {
+			s.meeting.Ban(a, banWrong)
+		}
+	}
+}
+
+// enter adds a peer. When there are two connections to it, both sides keep the same: the link of the one that stays, when
+// that is not the new one.
+func (s *swarm) enter(p *peer) (keep Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.peers[p.pk]; old != nil {
+		if !wire.Stays(s.e.pk, p.pk, p.conn.Dialled()) {
+			return old.link
+		}
+		old.link.CloseFor(p.link)
+	}
+	s.peers[p.pk] = p
+	return nil
+}
+
+func (s *swarm) leave(p *peer) {
+	s.mu.Lock()
+	if s.peers[p.pk] == p {
+		delete(s.peers, p.pk)
+	}
+	s.mu.Unlock()
+	s.e.promise.waiting.left(p.conn)
+	s.e.node.transfers.left(p.conn.RemoteAddr().Addr())
+	s.e.stir()
+}
+
+// hello is how this node introduces itself.
+func (s *swarm) hello() wire.Hello {
+	e := s.e
+	l := e.kept()
+	h := wire.Hello{Name: e.node.label, Heads: l.frontier()}
+	for _, i := range l.incomplete() {
+		h.Heads = append(h.Heads, i.ID)
+	}
+	h.Heads = h.Heads[:min(len(h.Heads), 256)]
+	if port := e.node.net.Port(); port != 0 {
+		h.Addrs = []netip.AddrPort{netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port))}
+	}
+	e.mu.Lock()
+	h.Writer = e.view.Writer
+	e.mu.Unlock()
+	return h
+}
+
+// greeted answers a HELLO: heads of the peer's own writer id, and what it says of itself.
+func (s *swarm) greeted(p *peer) {
+	e, h := s.e, p.conn.Hello()
+	if h.Writer != [8]byte{} {
+		var ids []blob.ID
+		l := e.kept()
+		for i := range l.all {
+			if [8]byte(l.all[i].Writer) == h.Writer {
+				ids = append(ids, l.all[i].ID)
+			}
+		}
+		if len(ids) > 0 {
+			_ = p.conn.Send(&wire.Heads{IDs: ids[max(0, len(ids)-256):]})
+		}
+	}
+	s.heard(p, h.Heads)
+	// What was published since the HELLO was written went to those who were here then.
+	if ids := e.kept().frontier(); len(ids) > 0 {
+		_ = p.conn.Send(&wire.Heads{IDs: ids[:min(len(ids), 256)]})
+	}
+	s.remember(p)
+	e.node.transfers.met(e, p)
+	s.changed()
+	e.stir()
+}
+
+// addrs are where a peer can be dialled.
+func (p *peer) addrs() (all []netip.AddrPort) {
+	at := p.conn.RemoteAddr()
+	if p.conn.Dialled() {
+		all = append(all, at)
+	}
+	for _, a := range p.conn.Hello().Addrs {
+		if a.Addr().IsUnspecified() { // "wherever you see me"
+			a = netip.AddrPortFrom(at.Addr(), a.Port())
+		}
+		if !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+func (s *swarm) remember(p *peer) {
+	e := s.e
+	err := e.node.db.Update(e.ctx, func(t *db.Tx) error {
+		for _, a := range p.addrs() {
+			if err := t.PutPeer(e.n, &db.Peer{Addr: a.String(), PK: p.pk[:], Last: e.node.now()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && e.ctx.Err() == nil {
+		e.log.Warn("an address is not remembered", "why", err)
+	}
+}
+
+// Message takes what a peer says; it does not block.
+func (s *swarm) Message(c *wire.Conn, m wire.Message) {
+	p := s.byConn(c)
+	if p == nil {
+		return
+	}
+	switch m := m.(type) {
+	case *wire.Heads:
+		s.heard(p, m.IDs)
+	case *wire.State:
+		s.mu.Lock()
+		p.state, p.hasState = *m, true
+		s.mu.Unlock()
+		s.fetcher.Retry(c)
+		s.e.stir()
+	case *wire.Want:
+		s.spawn(func() { s.e.wanted(p, m.ID) })
+	case *wire.Keep:
+		s.e.promise.asked(p, m)
+	case *wire.Kept:
+		s.e.promise.waiting.end(c, m.N, m)
+	case *wire.Peers:
+		if meeting := s.meets(); meeting != nil {
+			meeting.AddPeers(m.Addrs)
+		}
+	}
+}
+
+// Lied notes that a peer sent something else than it was asked for.
+func (s *swarm) Lied(c *wire.Conn, id blob.ID) {
+	s.e.log.Warn("a peer sent a wrong blob", "addr", c.RemoteAddr(), "id", id)
+}
+
+func (s *swarm) byConn(c *wire.Conn) *peer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.peers[c.Hello().PK]; p != nil && p.conn == c {
+		return p
+	}
+	return nil
+}
+
+// heard takes note of heads that a peer has.
+func (s *swarm) heard(p *peer, ids []blob.ID) {
+	s.mu.Lock()
+	for _, id := range ids {
+		if len(p.heads) < 4096 {
+			p.heads[id] = true
+		}
+	}
+	s.mu.Unlock()
+	s.fetcher.Retry(p.conn)
+	s.index.want(ids)
+}
+
+// announce tells all peers of a head that is whole here, but those who have it.
+func (s *swarm) announce(id blob.ID) {
+	for _, p := range s.all() {
+		s.mu.Lock()
+		has := p.heads[id]
+		p.heads[id] = true
+		s.mu.Unlock()
+		if !has {
+			_ = p.conn.Send(&wire.Heads{IDs: []blob.ID{id}})
+		}
+	}
+	s.changed()
+}
+
+func (s *swarm) all() (all []*peer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *peer) int { return slices.Compare(a.pk[:], b.pk[:]) })
+	return all
+}
+
+// changed lets peers be told how we stand.
+func (s *swarm) changed() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// stateEvery is the shortest time between two STATEs; a change that matters is told at once after a quiet time.
+const stateEvery = 250 * time.Millisecond
+
+// tell sends STATE when it has changed.
+func (s *swarm) tell() {
+	for {
+		select {
+		case <-s.e.ctx.Done():
+			return
+		case <-s.wake:
+		}
+		s.tellNow()
+		if !sleep(s.e.ctx, stateEvery) {
+			return
+		}
+	}
+}
+
+func (s *swarm) tellNow() {
+	st := s.e.stateMessage()
+	s.mu.Lock()
+	same := s.said.Frontier == st.Frontier && slices.Equal(s.said.Sum, st.Sum) && s.said.Missing == st.Missing && s.said.Paused == st.Paused && s.said.Mode == st.Mode
+	s.said = st
+	s.mu.Unlock()
+	for _, p := range s.all() {
+		s.mu.Lock()
+		told := p.told && same
+		p.told = true
+		s.mu.Unlock()
+		if !told {
+			_ = p.conn.Send(&st)
+		}
+	}
+}

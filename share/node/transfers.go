@@ -1,0 +1,315 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/netip"
+	"sync"
+	"time"
+
+	"shoal/bt"
+	"shoal/share/blob"
+	"shoal/share/db"
+	"shoal/share/disk"
+	"shoal/share/index"
+	"shoal/share/wire"
+)
+
+// Bounds of open torrents (docs/shares.md §5.4).
+const (
+	maxOpen   = 32
+	idleClose = time.Minute     // without a byte
+	leftClose = 5 * time.Second // without a peer
+	askAgain  = 5 * time.Second // who has no peer asks everybody once more
+)
+
+// transfers are the torrents of large files that are open now, of all shares of a node.
+type transfers struct {
+	node  *Node
+	slots chan struct{} // of those that fetch
+
+	mu   sync.Mutex // guards open
+	open map[blob.ID]*transfer
+}
+
+// transfer is an open torrent.
+type transfer struct {
+	e      *engine
+	info   blob.ID
+	data   Data
+	own    bool               // we fetch it; else it is open because somebody wants it
+	finish context.CancelFunc // ends one that is only served
+}
+
+func newTransfers(n *Node) *transfers {
+	return &transfers{node: n, slots: make(chan struct{}, maxOpen/2), open: map[blob.ID]*transfer{}}
+}
+
+// enter adds a torrent, unless it is open; then it is that one.
+func (t *transfers) enter(x *transfer) (*transfer, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if old := t.open[x.info]; old != nil {
+		return old, false
+	}
+	t.open[x.info] = x
+	return x, true
+}
+
+func (t *transfers) leave(x *transfer) {
+	t.mu.Lock()
+	if t.open[x.info] == x {
+		delete(t.open, x.info)
+	}
+	t.mu.Unlock()
+}
+
+// room reports whether one more torrent may be opened for others. One that nobody is connected to makes way.
+func (t *transfers) room() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.open) < 2*maxOpen {
+		return true
+	}
+	for _, x := range t.open {
+		if x.finish != nil && x.data != nil && x.data.Stats().Peers == 0 && time.Since(x.data.Stats().Active) > time.Second {
+			x.finish()
+			return true
+		}
+	}
+	return false
+}
+
+// met asks a peer that has come for what is being fetched.
+func (t *transfers) met(e *engine, p *peer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, x := range t.open {
+		if x.e == e && x.data != nil {
+			x.data.AddPeers(p.addrs())
+			if x.own {
+				_ = p.conn.Send(&wire.Want{ID: x.info})
+			}
+		}
+	}
+}
+
+// left ends data connections of a peer that has gone.
+func (t *transfers) left(netip.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, x := range t.open {
+		if x.data != nil {
+			go x.data.Review()
+		}
+	}
+}
+
+// admits reports whether an address may have data connections: that of a peer that is connected.
+func (s *swarm) admits(a netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		if p.conn.RemoteAddr().Addr().Unmap() == a.Unmap() {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *swarm) dataAddrs() (all []netip.AddrPort) {
+	for _, p := range s.all() {
+		all = append(all, p.addrs()...)
+	}
+	return all
+}
+
+// fetchLarge fetches a large file as a torrent; it ends with arrive.
+func (e *engine) fetchLarge(a *arrival) {
+	a.err = e.getLarge(a)
+	e.arrive(a)
+}
+
+func (e *engine) getLarge(a *arrival) error {
+	if e.net == nil {
+		<-e.ctx.Done()
+		return context.Cause(e.ctx)
+	}
+	l, err := e.recipe(a.cap(), a.shown.Size, a.shown.Hash)
+	if err != nil {
+		return err
+	}
+	t := e.node.transfers
+	select {
+	case t.slots <- struct{}{}:
+		defer func() { <-t.slots }()
+	case <-e.ctx.Done():
+		return context.Cause(e.ctx)
+	}
+	file, have, err := e.openTemp(a.temp, l)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := e.reuse(l, file, have, a); err != nil {
+		return err
+	}
+	sink := newPlainSink(l, file, have)
+	if err := e.download(l, sink); err != nil {
+		return err
+	}
+	if err := sink.check(); err != nil {
+		return err
+	}
+	return file.Truncate(l.Size)
+}
+
+// recipe is how a large file is put together: blobs that are kept, or come from peers.
+func (e *engine) recipe(c blob.Cap, size int64, hash [32]byte) (*blob.Large, error) {
+	recipe, err := e.blobOf(c.ID)
+	if err != nil {
+		return nil, err
+	}
+	h, err := blob.Parse(recipe)
+	if err != nil {
+		return nil, err
+	}
+	if len(h.Refs) != 1 {
+		return nil, blob.ErrInvalid
+	}
+	info, err := e.blobOf(h.Refs[0])
+	if err != nil {
+		return nil, err
+	}
+	l, err := blob.OpenRecipe(c, size, hash, recipe, info)
+	if err != nil {
+		return nil, err
+	}
+	return l, e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.PutLarge(e.n, l.Info, c.ID, size) })
+}
+
+// blobOf is a blob that is kept, or that comes from a peer and is kept then.
+func (e *engine) blobOf(id blob.ID) (b []byte, err error) {
+	if b, err = e.blobs.Get(id); !errors.Is(err, index.ErrMissing) {
+		return b, err
+	}
+	err = e.net.fetcher.Fetch(e.ctx, []blob.ID{id}, func(_ blob.ID, got []byte) error {
+		b = got
+		return e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.PutBlob(e.n, id, got, int64(len(got))) })
+	})
+	return b, err
+}
+
+// openTemp opens the file that a large one is put together in, and says which chunks are in it already.
+func (e *engine) openTemp(temp string, l *blob.Large) (f disk.File, have []bool, err error) {
+	have = make([]bool, l.Pieces())
+	f, err = e.fsNow().Create(temp)
+	if err == nil || !errors.Is(err, fs.ErrExist) {
+		return f, have, err
+	}
+	if f, err = e.fsNow().Write(temp); err != nil {
+		return nil, nil, err
+	}
+	var buf []byte
+	for i := range have {
+		if buf, err = l.Piece(i, f, buf); err == nil {
+			have[i] = true
+		}
+		if err := context.Cause(e.ctx); err != nil {
+			f.Close()
+			return nil, nil, err
+		}
+	}
+	return f, have, nil
+}
+
+// reuse copies chunks that the version on disk has, so that only what has changed travels. Equal keys are equal chunks.
+func (e *engine) reuse(l *blob.Large, to disk.File, have []bool, a *arrival) error {
+	row, err := known{ctx: e.ctx, db: e.node.db, n: e.n}.Row(a.shown.Path)
+	if err != nil || row == nil || !row.Present || row.Local || row.Size <= blob.Small || len(row.Caps) == 0 {
+		return err
+	}
+	old, err := e.recipe(row.Caps[0], row.Size, row.Hash)
+	if err != nil {
+		return nil // it would only have been a saving
+	}
+	from, err := e.fsNow().Open(row.Path)
+	if err != nil {
+		return nil
+	}
+	defer from.Close()
+	if info, err := from.Stat(); err != nil || info.Ident != row.Ident {
+		return nil
+	}
+	at := make(map[blob.Key]int, len(old.Keys))
+	for i, k := range old.Keys {
+		at[k] = i
+	}
+	for i, k := range l.Keys {
+		j, ok := at[k]
+		if !ok || have[i] || old.PieceLen(j) != l.PieceLen(i) || l.Padding(i) {
+			continue
+		}
+		off := int64(i) * l.PieceLength
+		n := min(l.PieceLen(i), l.Size-off)
+		if _, err := io.Copy(io.NewOffsetWriter(to, off), io.NewSectionReader(from, int64(j)*old.PieceLength, n)); err != nil {
+			return err
+		}
+		have[i] = true
+		if err := context.Cause(e.ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// download opens the torrent of a large file until all of it is in the storage.
+func (e *engine) download(l *blob.Large, st bt.Storage) error {
+	t := e.node.transfers
+	x := &transfer{e: e, info: l.Info, own: true}
+	for {
+		old, ok := t.enter(x)
+		if ok {
+			break
+		}
+		old.close() // it was served while we had another copy
+		if !sleep(e.ctx, 10*time.Millisecond) {
+			return context.Cause(e.ctx)
+		}
+	}
+	defer t.leave(x)
+	data, err := e.node.net.OpenData(e.ctx, bt.DataOptions{Info: l.Dict, Storage: st, Peers: e.net.dataAddrs(), Admit: e.net.admits})
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	x.data = data
+	t.mu.Unlock()
+	defer data.Close()
+	ctx, done := context.WithCancel(e.ctx)
+	defer done()
+	e.wg.Go(func() { e.keepAsking(ctx, l.Info, data) })
+	defer func() { e.node.counted(data.Stats()) }()
+	return data.Wait(e.ctx)
+}
+
+// keepAsking asks peers to open a torrent, again while nobody is connected: they may have had no room, or nothing yet.
+func (e *engine) keepAsking(ctx context.Context, info blob.ID, data Data) {
+	for ctx.Err() == nil {
+		if data.Stats().Peers == 0 {
+			data.AddPeers(e.net.dataAddrs())
+			for _, p := range e.net.all() {
+				_ = p.conn.Send(&wire.Want{ID: info})
+			}
+		}
+		sleep(ctx, askAgain)
+	}
+}
+
+func (x *transfer) close() {
+	if x.data != nil {
+		x.data.Close()
+	}
+}
