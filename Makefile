@@ -1,4 +1,4 @@
-# make build | install | demo | peers | test | race | check | soak | fuzz | crash | big | bench | docs
+# make build | install | demo | peers | test | race | check | soak | fuzz | crash | big | bench | benchpeers | docs
 
 export CGO_ENABLED = 0
 PREFIX    ?= /usr/local
@@ -12,10 +12,11 @@ ENGINES    = $(patsubst %,./%/...,$(wildcard bt share annex))
 GOUTP      = bt/internal/goutp
 # What the tests talk to.
 PEERS      = aria2 transmission-cli transmission-daemon qbittorrent-nox python3-libtorrent opentracker mktorrent jq tmux
+BENCHPEERS = syncthing rsync
 # Of npm, into build/peers. Its optional parts are for peers; a tracker needs none.
 NODEPEERS  = bittorrent-tracker@11.2.3
 
-.PHONY: build install demo peers test race check generated soak fuzz crash big bench docs
+.PHONY: build install demo peers test race check generated soak fuzz crash big bench benchpeers docs
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w' -o build/shoal ./cmd/shoal
@@ -89,3 +90,9 @@ big:
 # Runs shoal and the other installed clients in turn, and prints ratios.
 bench: build
 	$(GO) run ./bt/bttest/bench run -shoal $(CURDIR)/build/shoal $(BENCHFLAGS)
+	$(GO) run ./bt/bttest/bench share -shoal $(CURDIR)/build/shoal $(SHAREBENCHFLAGS)
+
+# What only make bench compares with.
+benchpeers:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BENCHPEERS)

@@ -198,9 +198,27 @@ func (d *download) fetch(ctx context.Context) error {
 	if err := d.files.Flush(); err != nil {
 		return err
 	}
+	d.remember()
 	d.report(Progress{State: "downloading", Done: d.files.Total(), Total: d.files.Total()})
 	d.event(Event{Kind: "done", Name: d.m.Name, Size: d.files.Total()})
 	return nil
+}
+
+// remember writes down for Seed what is complete, if that is all of the torrent.
+func (d *download) remember() {
+	names, err := namesBelow(d.root, d.paths)
+	if d.opts.Memory == "" || err != nil || len(names) == 0 {
+		return
+	}
+	stamps, ok := d.files.stamps()
+	if !ok {
+		return
+	}
+	hash := d.m.Short().String()
+	path := seedRecordPath(d.opts.Memory, "torrent", hash+"\x00"+names[0])
+	if err := writeSeedRecord(path, &seedRecord{InfoHash: hash}, names, stamps); err != nil {
+		d.c.log.Warn("what was fetched is not remembered", "err", err)
+	}
 }
 
 // waitComplete returns when every wanted piece is there, reporting progress meanwhile.

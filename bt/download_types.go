@@ -22,6 +22,7 @@ type DownloadOptions struct {
 	Check           bool // hash what is on disk again, whatever the records say
 	Sequential      bool
 	Resume          string // folder of resume records; "" = none are kept
+	Memory          string // SeedOptions.Memory of a Seed that is to follow, which hashes nothing then; "" = none
 
 	Stream io.Writer // verified bytes of the selected files, in order, instead of files; a Write that blocks may outlast Download
 	Tar    bool      // with Stream: as a tar archive

@@ -46,6 +46,20 @@ func (s *FileStorage) settle(name string) (stamp, error) {
 	return stampOf(info), nil
 }
 
+// stamps are those of all files, once each is complete and has its final name; ok is false before that, and when one is
+// too young to be believed.
+func (s *FileStorage) stamps() (all []stamp, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, d := range s.files {
+		if d.path == "" || d.place != atFinal || !d.complete() || d.stamp == (stamp{}) {
+			return nil, false
+		}
+		all = append(all, d.stamp)
+	}
+	return all, true
+}
+
 // A record is what a storage tells the next one about what it left on disk. A piece is vouched for when its bit is set
 // and every file that holds bytes of it has its stamp.
 //

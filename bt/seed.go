@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/anacrolix/torrent"
@@ -89,6 +90,12 @@ type Seeding struct {
 	files  *seedFiles
 	copies *copyWatch
 	once   sync.Once // closes
+
+	sent     atomic.Int64             // bytes over HTTP, by a Web
+	webseeds atomic.Pointer[[]string] // of a Web; nil = none
+
+	mu    sync.Mutex // guards meter
+	meter meter
 }
 
 // Seed serves a torrent whose data is in place: it hashes the data unless it remembers to have done so, joins the swarm
@@ -156,12 +163,8 @@ func (c *Client) seed(ctx context.Context, files *seedFiles, opts SeedOptions) (
 	return s, nil
 }
 
-// Magnet names the torrent, with the addresses of this session to dial.
-func (s *Seeding) Magnet() *Magnet {
-	g := MagnetOf(s.m, MagnetOptions{})
-	g.Peers = s.Addrs()
-	return g
-}
+// Magnet names the torrent, with the addresses of this session to dial, and of its web server.
+func (s *Seeding) Magnet() *Magnet { return MagnetOf(s.publish(), MagnetOptions{Peers: s.Addrs()}) }
 
 // Addrs are the addresses that peers can dial, host:port: of this machine only if it has no other.
 func (s *Seeding) Addrs() (addrs []string) {
@@ -176,8 +179,19 @@ func (s *Seeding) Addrs() (addrs []string) {
 // Copies is how many peers were seen to have everything.
 func (s *Seeding) Copies() int { return s.copies.count() }
 
-// Uploaded is how many payload bytes were sent to peers.
-func (s *Seeding) Uploaded() int64 { return s.swarm.stats().written }
+// Uploaded is how many payload bytes were sent, to peers and by a Web.
+func (s *Seeding) Uploaded() int64 { return s.swarm.stats().written + s.sent.Load() }
+
+// Progress is a snapshot. Its rate is an average since the snapshot before, of some five seconds at least.
+func (s *Seeding) Progress() Progress {
+	st := s.swarm.stats()
+	p := Progress{State: "seeding", Name: s.m.Name, InfoHash: webName(s.m), Done: s.m.Length, Total: s.m.Length,
+		Uploaded: st.written + s.sent.Load(), Peers: st.peers, Seeds: st.seeds, ETA: -1, Trackers: s.swarm.trackerStatus()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.Down, p.Up = s.meter.rates(time.Now(), 0, p.Uploaded)
+	return p
+}
 
 // Check looks whether every file is still what was hashed. A Damaged error says that the torrent is served no more.
 func (s *Seeding) Check() error { return s.files.check() }

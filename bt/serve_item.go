@@ -66,11 +66,30 @@ func isTorrentPath(arg string) bool {
 
 // loadPath makes a v1 torrent of a file or folder, or remembers the one that was made of it.
 func (s *server) loadPath(ctx context.Context, arg string, changed func(error)) (*servable, error) {
+	return s.c.loadPath(ctx, arg, SeedOptions{Memory: s.opts.Memory, Changed: changed, Progress: func(done, total int64) {
+		s.report(Progress{State: "checking", Name: filepath.Base(arg), Done: done, Total: total, ETA: -1})
+	}})
+}
+
+// CreateSeed makes a v1 torrent of a file or folder, or remembers the one that was made of it: of opts it needs Memory and
+// Progress. Hidden files and links in a folder are left out, as Create does. Seed serves it where it is, with these files
+// as its Files; with the same Memory nothing is hashed again.
+func (c *Client) CreateSeed(ctx context.Context, path string, opts SeedOptions) (m *Metainfo, files []string, err error) {
+	load, err := c.loadPath(ctx, path, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	hash := load.m.Short().String()
+	c.remember(seedRecordPath(opts.Memory, "torrent", hash+"\x00"+load.files.names[0]), &seedRecord{InfoHash: hash}, load.files)
+	return load.m, load.files.names, nil
+}
+
+func (c *Client) loadPath(ctx context.Context, arg string, opts SeedOptions) (*servable, error) {
 	tree, err := lookAt(ctx, arg)
 	if err != nil {
 		return nil, err
 	}
-	record := seedRecordPath(s.opts.Memory, "path", tree.root)
+	record := seedRecordPath(opts.Memory, "path", tree.root)
 	hashed := int64(0)
 	m := tree.recall(readSeedRecord(record))
 	if m == nil {
@@ -78,22 +97,23 @@ func (s *server) loadPath(ctx context.Context, arg string, changed func(error)) 
 			return nil, err
 		}
 		m, err = Create(ctx, CreateOptions{Path: arg, Progress: func(p Progress) {
-			p.State, p.Name = "checking", filepath.Base(tree.root)
-			s.report(p)
+			if opts.Progress != nil {
+				opts.Progress(p.Done, p.Total)
+			}
 		}})
 		if err != nil {
 			return nil, err
 		}
 		hashed = m.Length
 	}
-	files, err := tree.files(m, s.c.seeds, changed)
+	files, err := tree.files(m, c.seeds, opts.Changed)
 	if err != nil {
 		return nil, err
 	}
 	if hashed > 0 && files.settled {
 		r := &seedRecord{InfoHash: m.InfoHash.String(), Info: m.InfoBytes}
 		if err := writeSeedRecord(record, r, tree.names, tree.stamps); err != nil {
-			s.c.log.Warn("what was hashed is not remembered", "err", err)
+			c.log.Warn("what was hashed is not remembered", "err", err)
 		}
 	}
 	return &servable{m, files, hashed}, nil

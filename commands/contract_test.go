@@ -85,7 +85,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 		"share conflicts, and share history": listDoc[conflictItem]{}, "share check": shareCheckDoc{},
 		"share accept, admit, pause, reject, resolve, resume, rm": shareDoc{},
 		"bencode diff": diffDoc{}, "bencode check": checkDoc{},
-		"demo": bt.DemoResult{}, "version": versionInfo{},
+		"demo": demoDoc{}, "version": versionInfo{},
 	} {
 		for name := range fieldNames(reflect.TypeOf(doc)) {
 			if !strings.Contains(sections[title], "`"+name+"`") {

@@ -30,12 +30,17 @@ type nodeOptions struct {
 	hosts    []string // host:port, likewise
 	http     string   // where to listen as a web server for torrents; "" = nowhere
 	watch    []string // folders of .torrent and .magnet files
+	dir      string   // where the data of those is; "" = beside each
 
 	wait time.Duration // for the lock that another process holds
 }
 
 // lockEvery is how often a lock is tried that another process holds.
 const lockEvery = 200 * time.Millisecond
+
+// briefly is how long each command waits for the lock: what only writes is done by then, and a node that has just been
+// started answers.
+const briefly = 2 * time.Second
 
 // openLocal opens the shares of a state folder in this process. Busy when another holds the lock.
 type openLocal func(ctx context.Context, home string, opts nodeOptions) (api.Node, io.Closer, error)
@@ -115,7 +120,7 @@ func (g *globals) openShares(ctx context.Context, opts nodeOptions) (*shareNode,
 	if err != nil {
 		return nil, err
 	}
-	for until := time.Now().Add(opts.wait); ; {
+	for until := time.Now().Add(max(opts.wait, briefly)); ; {
 		client, err := api.Dial(ctx, home)
 		if err == nil {
 			return &shareNode{Node: client, running: true}, nil

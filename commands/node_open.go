@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"shoal/bt"
 	"shoal/share/api"
 	"shoal/share/node"
 )
@@ -26,10 +27,19 @@ func openNode(ctx context.Context, home string, opts nodeOptions) (api.Node, io.
 		}
 		o.Net = net
 	}
+	if opts.access == toServe {
+		var err error
+		if o.Torrents, err = torrentsOf(ctx, opts); err != nil {
+			return nil, nil, errors.Join(err, o.Net.Close())
+		}
+	}
 	n, err := node.Open(ctx, o)
 	if err != nil {
 		if o.Net != nil {
 			err = errors.Join(err, o.Net.Close())
+		}
+		if o.Torrents.Client != nil {
+			err = errors.Join(err, o.Torrents.Client.Close())
 		}
 		return nil, nil, err
 	}
@@ -37,4 +47,27 @@ func openNode(ctx context.Context, home string, opts nodeOptions) (api.Node, io.
 		n.Start()
 	}
 	return n, n, nil
+}
+
+// torrentsOf gives the torrents of a node a session of their own: with the flags as they are, on the port after that of
+// shares.
+func torrentsOf(ctx context.Context, opts nodeOptions) (t node.TorrentOptions, err error) {
+	cfg := opts.network
+	if cfg.Port > 0 {
+		cfg.Port = (cfg.Port + 1) % 65536 // 0 is any
+	}
+	for _, dir := range opts.watch {
+		if dir, err = absolute(dir); err != nil {
+			return t, err
+		}
+		t.Watch = append(t.Watch, dir)
+	}
+	if opts.dir != "" {
+		if t.Dir, err = absolute(opts.dir); err != nil {
+			return t, err
+		}
+	}
+	t.HTTP = opts.http
+	t.Client, err = bt.NewClient(ctx, cfg)
+	return t, err
 }

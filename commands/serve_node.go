@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -41,7 +42,7 @@ func runNode(ctx context.Context, g *globals, opts serveOptions) error {
 	if err != nil {
 		return err
 	}
-	local := nodeOptions{access: toServe, trackers: opts.trackers, hosts: append(opts.hosts, opts.peers...), http: opts.http, watch: opts.watch}
+	local := nodeOptions{access: toServe, trackers: opts.trackers, hosts: append(opts.hosts, opts.peers...), http: opts.http, watch: opts.watch, dir: opts.dir}
 	if local.network, err = opts.config(g); err != nil {
 		return err
 	}
@@ -50,12 +51,31 @@ func runNode(ctx context.Context, g *globals, opts serveOptions) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(opts.duration), errTimeOver)
 		defer cancel()
 	}
-	n, closer, err := g.openLocal(ctx, home, local)
+	n, closer, err := g.openServing(ctx, home, local)
 	if err != nil {
-		return nodeBusy(ctx, home, err)
+		return err
 	}
 	err = serveNode(ctx, g, home, n)
 	return errors.Join(err, closer.Close())
+}
+
+// openServing opens the shares for the node. What has the lock for a moment is waited for, another node is not.
+func (g *globals) openServing(ctx context.Context, home string, opts nodeOptions) (api.Node, io.Closer, error) {
+	for until := time.Now().Add(briefly); ; {
+		n, closer, err := g.openLocal(ctx, home, opts)
+		if err == nil {
+			return n, closer, nil
+		}
+		told := nodeBusy(ctx, home, err)
+		if bt.CodeOf(err) != bt.Busy || told != err || time.Now().After(until) {
+			return nil, nil, told
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		case <-time.After(lockEvery):
+		}
+	}
 }
 
 // nodeBusy says that a node runs already, if that is why there cannot be another.

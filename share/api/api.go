@@ -79,6 +79,8 @@ type ShareConfig struct {
 	LANOnly  bool     `json:"lan_only,omitempty"`
 	Hosts    []string `json:"hosts,omitempty"` // host:port, always redialled
 	Trackers []string `json:"trackers,omitempty"`
+	Quota    int64    `json:"quota,omitempty"`   // bytes of this share on this node; 0 = no limit
+	Reserve  int64    `json:"reserve,omitempty"` // bytes that stay free on the disk; 0 = 16 MiB, < 0 = none
 }
 
 // ShareInfo is a share in a list.
@@ -125,6 +127,9 @@ type Status struct {
 	FullCopies  int        `json:"full_copies"` // other nodes that promise everything held here
 	SafeToLeave bool       `json:"safe_to_switch_off"`
 	Alarms      []string   `json:"alarms"`
+	Full        string     `json:"full,omitempty"`       // why nothing more is taken
+	Used        int64      `json:"used_bytes,omitempty"` // of a store
+	Quota       int64      `json:"quota_bytes,omitempty"`
 	Hashed      int64      `json:"hashed_bytes"` // since this process started
 	DownBPS     int64      `json:"down_bps"`
 	UpBPS       int64      `json:"up_bps"`

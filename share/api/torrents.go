@@ -38,7 +38,8 @@ type TorrentInfo struct {
 	InfoHashV2 string    `json:"infohash_v2,omitempty"`
 	Name       string    `json:"name"`
 	Magnet     string    `json:"magnet"`
-	Dir        string    `json:"dir"` // that holds Name
+	TorrentURL string    `json:"torrent_url,omitempty"` // of the node's web server
+	Dir        string    `json:"dir"`                   // that holds Name
 	State      string    `json:"state"`
 	Error      string    `json:"error,omitempty"`
 	Added      time.Time `json:"added"`

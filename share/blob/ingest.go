@@ -72,7 +72,7 @@ func ingestSmall(ctx context.Context, conv [32]byte, r io.Reader, size int64) (C
 		return Content{}, err
 	}
 	hash := sha256.Sum256(plain)
-	c, b := sealInPlace(conv, b, 0, len(plain))
+	c, b := sealInPlace(conv, b, 0, len(plain), hash)
 	return Content{Size: size, Hash: hash, Cap: c, Blobs: []Blob{{c.ID, b}}}, nil
 }
 

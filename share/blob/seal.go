@@ -33,7 +33,7 @@ func Fits(refs, n int) bool {
 func Seal(conv [32]byte, kind Kind, refs []ID, plain []byte) (Cap, []byte) {
 	b := padded(kind, refs, len(plain))
 	copy(b[HeaderLen(len(refs)):], plain)
-	return sealInPlace(conv, b, len(refs), len(plain))
+	return sealInPlace(conv, b, len(refs), len(plain), sha256.Sum256(plain))
 }
 
 // padded is a blob whose body is zeros, as long as n bytes of plain text need.
@@ -55,10 +55,9 @@ func mustFit(kind Kind, refs []ID, body int64) {
 	}
 }
 
-// sealInPlace encrypts the body of b, of which the first n bytes are plain text.
-func sealInPlace(conv [32]byte, b []byte, refs, n int) (Cap, []byte) {
+// sealInPlace encrypts the body of b, of which the first n bytes are plain text with the hash sum.
+func sealInPlace(conv [32]byte, b []byte, refs, n int, sum [32]byte) (Cap, []byte) {
 	head := HeaderLen(refs)
-	sum := sha256.Sum256(b[head : head+n])
 	m := hmac.New(sha256.New, conv[:])
 	m.Write([]byte("blob"))
 	m.Write(b[2:3])

@@ -130,3 +130,6 @@ func readInfo(dict []byte) (length int64, sums []byte, ok bool) {
 	}
 	return length, sums, true
 }
+
+// Sum is the SHA-1 of piece i.
+func (t *Torrent) Sum(i int) []byte { return t.Sums[i*sha1.Size:][:sha1.Size:sha1.Size] }

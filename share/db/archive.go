@@ -84,14 +84,15 @@ func (t *Tx) Intents(n int64) (all [][]byte, err error) {
 type Archived struct {
 	Name  string
 	Added time.Time
+	Aged  time.Time // the same by the clock of ages; zero = not known
 	Row   index.Base
 }
 
 // AddArchived adds a file to the archive.
 func (t *Tx) AddArchived(n int64, a *Archived) error {
 	b, i := &a.Row, &a.Row.Ident
-	return t.exec("INSERT OR REPLACE INTO archive(share, name, path, size, added, hash, caps, dots, isize, imtime, ictime, inode, dev, imode) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		n, a.Name, b.Path, b.Size, unix(a.Added), hashOrNull(b.Hash), encodeCaps(b.Caps), encodeDots(b.Dots), i.Size, i.MTime, i.CTime, int64(i.Inode), int64(i.Dev), int64(i.Mode))
+	return t.exec("INSERT OR REPLACE INTO archive(share, name, path, size, added, hash, caps, dots, aged, isize, imtime, ictime, inode, dev, imode) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		n, a.Name, b.Path, b.Size, unix(a.Added), hashOrNull(b.Hash), encodeCaps(b.Caps), encodeDots(b.Dots), unix(a.Aged), i.Size, i.MTime, i.CTime, int64(i.Inode), int64(i.Dev), int64(i.Mode))
 }
 
 // DropArchived forgets a file of the archive.
@@ -116,15 +117,15 @@ func (t *Tx) ArchivedByCap(n int64, id []byte) ([]Archived, error) {
 }
 
 func (t *Tx) archived(by, where string, args ...any) (all []Archived, err error) {
-	err = t.each("SELECT name, path, size, added, hash, caps, dots, isize, imtime, ictime, inode, dev, imode FROM archive "+by+" WHERE share = ? "+where+"ORDER BY added, name", args, func(r *sql.Rows) error {
+	err = t.each("SELECT name, path, size, added, aged, hash, caps, dots, isize, imtime, ictime, inode, dev, imode FROM archive "+by+" WHERE share = ? "+where+"ORDER BY added, name", args, func(r *sql.Rows) error {
 		var a Archived
-		var added, inode, dev, mode int64
+		var added, aged, inode, dev, mode int64
 		var hash, caps, dots []byte
 		b, i := &a.Row, &a.Row.Ident
-		if err := r.Scan(&a.Name, &b.Path, &b.Size, &added, &hash, &caps, &dots, &i.Size, &i.MTime, &i.CTime, &inode, &dev, &mode); err != nil {
+		if err := r.Scan(&a.Name, &b.Path, &b.Size, &added, &aged, &hash, &caps, &dots, &i.Size, &i.MTime, &i.CTime, &inode, &dev, &mode); err != nil {
 			return err
 		}
-		a.Added = fromUnix(added)
+		a.Added, a.Aged = fromUnix(added), fromUnix(aged)
 		copy(b.Hash[:], hash)
 		i.Inode, i.Dev, i.Mode = uint64(inode), uint64(dev), uint32(mode)
 		if b.Caps, err = decodeCaps(caps); err != nil {

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 
 	"shoal/share/blob"
@@ -47,10 +48,14 @@ func (t *Tx) PutBase(n int64, b *index.Base) error {
 		mode = int64(b.Mode)
 	}
 	flags := 0
-	for bit, on := range map[int]bool{basePresent: b.Present, baseXDev: b.XDev, baseLocal: b.Local} {
-		if on {
-			flags |= bit
-		}
+	if b.Present {
+		flags |= basePresent
+	}
+	if b.XDev {
+		flags |= baseXDev
+	}
+	if b.Local {
+		flags |= baseLocal
 	}
 	i := &b.Ident
 	return t.exec("INSERT OR REPLACE INTO base(share, "+baseColumns+") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -110,6 +115,10 @@ func (t *Tx) bases(by, q string, args ...any) (all []index.Base, err error) {
 	})
 	return all, err
 }
+
+// atMost ends a query after so many rows. The number stands in the query: SQLite plans anew for each value of a parameter
+// there.
+func atMost(limit int) string { return " LIMIT " + strconv.Itoa(limit) }
 
 // Base is the row of a path, or nil.
 func (t *Tx) Base(n int64, path string) (*index.Base, error) {
@@ -172,17 +181,17 @@ func (t *Tx) ByHash(n int64, hash [32]byte, limit int) ([]index.Base, error) {
 	if hash == [32]byte{} {
 		return nil, nil
 	}
-	return t.bases("INDEXED BY base_hash", "AND hash = ? LIMIT ?", n, hash[:], limit)
+	return t.bases("INDEXED BY base_hash", "AND hash = ?"+atMost(limit), n, hash[:])
 }
 
 // ByCap are rows whose content is what a cap with that id gives, at most limit.
 func (t *Tx) ByCap(n int64, id blob.ID, limit int) ([]index.Base, error) {
-	return t.bases("INDEXED BY base_cap", "AND caps IS NOT NULL AND substr(caps, 1, 32) = ? LIMIT ?", n, id[:], limit)
+	return t.bases("INDEXED BY base_cap", "AND caps IS NOT NULL AND substr(caps, 1, 32) = ?"+atMost(limit), n, id[:])
 }
 
 // ByInode are present rows with that inode, at most limit. It reads all rows of the share.
 func (t *Tx) ByInode(n int64, inode uint64, limit int) ([]index.Base, error) {
-	return t.bases("INDEXED BY base_inode", "AND inode = ? AND flags & 1 LIMIT ?", n, int64(inode), limit)
+	return t.bases("INDEXED BY base_inode", "AND inode = ? AND flags & 1"+atMost(limit), n, int64(inode))
 }
 
 // CountBase is how many files are present and how many bytes they have, by the index.

@@ -24,6 +24,8 @@ type DB struct {
 
 	mu       sync.Mutex // guards prepared
 	prepared map[prepared]*sql.Stmt
+
+	touched touches
 }
 
 // prepared names a statement: each is parsed once a connection.

@@ -235,7 +235,7 @@ func TestHeadsAndBlobs(t *testing.T) {
 	h := Head{ID: blob.ID{5, 1}, Epoch: 3, Writer: index.Writer{7}, Ctx: index.Context{{7}: 9}, Root: blob.ID{1, 1}, Complete: true, Mine: true, Merged: true,
 		Received: time.Unix(100, 0).UTC(), Superseded: time.Unix(200, 0).UTC()}
 	update(t, d, func(tx *Tx) error {
-		if err := errors.Join(tx.PutHead(1, &h), tx.Sign(1, h.ID), tx.PutBlob(1, blob.ID{2, 1}, []byte("x"), 1), tx.PutBlob(1, blob.ID{2, 2}, nil, 10), tx.MarkBlob(1, blob.ID{2, 1}, 5)); err != nil {
+		if err := errors.Join(tx.PutHead(1, &h), tx.Sign(1, h.ID), tx.PutBlob(1, blob.ID{2, 1}, []byte("x"), 1), tx.PutBlob(1, blob.ID{2, 2}, nil, 10), tx.DropBlob(1, blob.ID{2, 2})); err != nil {
 			return err
 		}
 		heads, err := tx.Heads(1)
@@ -245,12 +245,12 @@ func TestHeadsAndBlobs(t *testing.T) {
 		if ok, err := tx.HasSigned(1, h.ID); !ok || err != nil {
 			t.Error(ok, err)
 		}
-		if count, bytes, err := tx.CountBlobs(1, blob.Data); count != 2 || bytes != 11 || err != nil {
+		if count, bytes, err := tx.CountBlobs(1, blob.Data); count != 1 || bytes != 1 || err != nil {
 			t.Error(count, bytes, err)
 		}
-		files, err := tx.Sweep(1, 5)
-		if len(files) != 1 || files[0] != (blob.ID{2, 2}) || err != nil {
-			t.Error(files, err)
+		ids, inFile, err := tx.BlobIDs(1, blob.ID{}, 10)
+		if len(ids) != 1 || inFile[0] || err != nil {
+			t.Error(ids, inFile, err)
 		}
 		b, ok, err := tx.Blob(1, blob.ID{2, 1})
 		if string(b) != "x" || !ok || err != nil {

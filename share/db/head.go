@@ -89,11 +89,13 @@ func (t *Tx) HasSigned(n int64, id blob.ID) (bool, error) {
 
 // PutBlob keeps a blob that peers of the share may ask for. Bytes nil says that it is in a file, size bytes long.
 func (t *Tx) PutBlob(n int64, id blob.ID, bytes []byte, size int64) error {
+	t.db.touch(n, id)
 	return t.exec("INSERT INTO blob(share, id, size, bytes) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING", n, id[:], size, bytes)
 }
 
 // Blob is a kept blob: its bytes (nil when they are in a file) and whether there is one.
 func (t *Tx) Blob(n int64, id blob.ID) (b []byte, ok bool, err error) {
+	t.db.touch(n, id)
 	ok, err = t.one("SELECT bytes FROM blob WHERE share = ? AND id = ?", []any{n, id[:]}, &b)
 	return b, ok, err
 }
@@ -101,29 +103,8 @@ func (t *Tx) Blob(n int64, id blob.ID) (b []byte, ok bool, err error) {
 // HasBlob reports whether a blob is kept.
 func (t *Tx) HasBlob(n int64, id blob.ID) (bool, error) {
 	var one int
+	t.db.touch(n, id)
 	return t.one("SELECT 1 FROM blob WHERE share = ? AND id = ?", []any{n, id[:]}, &one)
-}
-
-// MarkBlob records that collection number mark found the blob in use.
-func (t *Tx) MarkBlob(n int64, id blob.ID, mark int64) error {
-	return t.exec("UPDATE blob SET mark = ? WHERE share = ? AND id = ?", mark, n, id[:])
-}
-
-// Sweep removes the blobs that collection mark did not find in use, and returns the ids of those that are in files.
-func (t *Tx) Sweep(n, mark int64) (files []blob.ID, err error) {
-	err = t.each("SELECT id FROM blob WHERE share = ? AND mark < ? AND bytes IS NULL", []any{n, mark}, func(r *sql.Rows) error {
-		var b []byte
-		if err := r.Scan(&b); err != nil {
-			return err
-		}
-		id, err := toID(b)
-		files = append(files, id)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return files, t.exec("DELETE FROM blob WHERE share = ? AND mark < ?", n, mark)
 }
 
 // CountBlobs is how many blobs of a kind are kept, and their bytes.

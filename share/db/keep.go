@@ -38,7 +38,7 @@ func (t *Tx) ForgetPromises(n int64, now time.Time) error {
 // "" is the beginning.
 func (t *Tx) BasePage(n int64, after string, limit int) ([]index.Base, error) {
 	dir, name := split(after)
-	return t.bases("", "AND (dir, name) > (?, ?) ORDER BY dir, name LIMIT ?", n, dir, name, limit)
+	return t.bases("", "AND (dir, name) > (?, ?) ORDER BY dir, name"+atMost(limit), n, dir, name)
 }
 
 // perQuery is how many ids are looked for at once.
@@ -105,7 +105,7 @@ func (t *Tx) BlobPage(n int64, kind blob.Kind, after blob.ID, limit int) (all []
 			after[0] = byte(kind)
 		}
 	}
-	err = t.each("SELECT id, size, bytes FROM blob WHERE share = ? AND id > ? AND id < ? ORDER BY id LIMIT ?", []any{n, after[:], end, limit}, func(r *sql.Rows) error {
+	err = t.each("SELECT id, size, bytes FROM blob WHERE share = ? AND id > ? AND id < ? ORDER BY id"+atMost(limit), []any{n, after[:], end}, func(r *sql.Rows) error {
 		var b KeptBlob
 		var id []byte
 		if err := r.Scan(&id, &b.Size, &b.Bytes); err != nil {

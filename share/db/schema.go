@@ -96,7 +96,6 @@ CREATE TABLE blob(                       -- what is kept as bytes, and may be gi
 	id    BLOB NOT NULL,
 	size  INTEGER NOT NULL,
 	bytes BLOB,                           -- NULL = in a file
-	mark  INTEGER NOT NULL DEFAULT 0,     -- the last collection that found it in use
 	PRIMARY KEY(share, id)
 ) WITHOUT ROWID;
 
@@ -173,4 +172,4 @@ CREATE TABLE torrent(                    -- what the node seeds or fetches besid
 	infohash TEXT PRIMARY KEY,
 	body     BLOB NOT NULL                -- JSON
 ) WITHOUT ROWID;
-`}
+`, upkeepTables}

@@ -110,7 +110,10 @@ func notNil(b []byte) []byte {
 
 // RemoveShare forgets a share and everything about it.
 func (t *Tx) RemoveShare(n int64) error {
-	for _, table := range []string{"base", "todo", "journal", "head", "signed", "blob", "large", "intent", "archive", "held", "taken", "keep", "peer", "problem"} {
+	if err := t.exec("DELETE FROM piece WHERE data IN (SELECT n FROM data WHERE share = ?)", n); err != nil {
+		return err
+	}
+	for _, table := range []string{"base", "todo", "journal", "head", "signed", "blob", "large", "intent", "archive", "held", "taken", "keep", "peer", "problem", "volume", "data"} {
 		if err := t.exec("DELETE FROM "+table+" WHERE share = ?", n); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ func (t *Tx) AddTodo(n int64, paths ...string) error {
 
 // Todo are up to limit such paths after one, in the order of bytes.
 func (t *Tx) Todo(n int64, after string, limit int) (all []string, err error) {
-	err = t.each("SELECT path FROM todo WHERE share = ? AND path > ? ORDER BY path LIMIT ?", []any{n, after, limit}, func(r *sql.Rows) error {
+	err = t.each("SELECT path FROM todo WHERE share = ? AND path > ? ORDER BY path"+atMost(limit), []any{n, after}, func(r *sql.Rows) error {
 		var p string
 		if err := r.Scan(&p); err != nil {
 			return err
@@ -121,9 +121,12 @@ func (t *Tx) Hold(n int64, h *Held) error {
 		n, h.Path, h.Op, h.Why, h.Since.Unix())
 }
 
+// accepted is why a path is in the table of what is held though a person has let it go.
+const accepted = "accepted"
+
 // Held are all that wait.
 func (t *Tx) Held(n int64) (all []Held, err error) {
-	err = t.each("SELECT path, op, why, since FROM held WHERE share = ? ORDER BY path", []any{n}, func(r *sql.Rows) error {
+	err = t.each("SELECT path, op, why, since FROM held WHERE share = ? AND why != '"+accepted+"' ORDER BY path", []any{n}, func(r *sql.Rows) error {
 		var h Held
 		var since int64
 		if err := r.Scan(&h.Path, &h.Op, &h.Why, &since); err != nil {
@@ -134,6 +137,27 @@ func (t *Tx) Held(n int64) (all []Held, err error) {
 		return nil
 	})
 	return all, err
+}
+
+// Accept lets all that is held go on, and remembers that until Accepted is told that it is done.
+func (t *Tx) Accept(n int64) error {
+	return t.exec("UPDATE held SET why = '"+accepted+"' WHERE share = ?", n)
+}
+
+// Accepted are the paths that were let go on.
+func (t *Tx) Accepted(n int64) (paths []string, err error) {
+	err = t.each("SELECT path FROM held WHERE share = ? AND why = '"+accepted+"' ORDER BY path", []any{n}, func(r *sql.Rows) error {
+		var path string
+		err := r.Scan(&path)
+		paths = append(paths, path)
+		return err
+	})
+	return paths, err
+}
+
+// Done forgets what was accepted: all of it has been done.
+func (t *Tx) Done(n int64) error {
+	return t.exec("DELETE FROM held WHERE share = ? AND why = '"+accepted+"'", n)
 }
 
 // Release lets a path go on; "" all of them.
@@ -208,7 +232,7 @@ func (t *Tx) PutPeer(n int64, p *Peer) error {
 
 // Peers are the addresses of a share, last met first.
 func (t *Tx) Peers(n int64, limit int) (all []Peer, err error) {
-	err = t.each("SELECT addr, pk, last, fails FROM peer WHERE share = ? ORDER BY last DESC, addr LIMIT ?", []any{n, limit}, func(r *sql.Rows) error {
+	err = t.each("SELECT addr, pk, last, fails FROM peer WHERE share = ? ORDER BY last DESC, addr"+atMost(limit), []any{n}, func(r *sql.Rows) error {
 		var p Peer
 		var last int64
 		if err := r.Scan(&p.Addr, &p.PK, &last, &p.Fails); err != nil {

@@ -40,6 +40,9 @@ func (e *engine) fetch(s *index.Shown) error {
 	}
 	e.temps++
 	temp, err := e.folder.applier.Temp(s.Path, fmt.Sprintf("%s-%d", name, e.temps), s.Size)
+	if err == nil {
+		err = e.quotaRoom(s.Size)
+	}
 	if a.large && err == nil {
 		temp, err = e.folder.applier.Temp(s.Path, name, s.Size) // what came of it before is still good
 		if e.largeComing(temp) {
@@ -187,16 +190,16 @@ func (e *engine) putArrived() (more bool, err error) {
 	var ops []disk.Op
 	var of []*arrival
 	t := newTally(nil, nil)
+	planned, err := e.planArrived(all)
+	if err != nil {
+		return false, err
+	}
 	for _, a := range all {
-		e.forget(a)
 		if a.err != nil {
 			e.failed(a)
 			continue
 		}
-		op, err := e.putOp(a)
-		if err != nil {
-			return false, err
-		}
+		op := putOp(a, planned[a.shown.Natural])
 		if op == nil {
 			_ = e.folder.fs.Remove(a.temp)
 			e.plan.again = true // something else is wanted there now
@@ -271,20 +274,30 @@ func (e *engine) failed(a *arrival) {
 	}
 }
 
-// putOp is the operation that puts a file in its place; nil when it is no longer what is wanted there.
-func (e *engine) putOp(a *arrival) (*disk.Op, error) {
-	ops, err := e.planPath(a.shown.Natural)
-	if err != nil {
-		return nil, err
+// planArrived is what is to be done now at the natural paths of files that came.
+func (e *engine) planArrived(all []*arrival) (map[string][]index.Op, error) {
+	ops := make(map[string][]index.Op, len(all))
+	var paths []string
+	for _, a := range all {
+		e.forget(a)
+		if _, ok := ops[a.shown.Natural]; !ok && a.err == nil {
+			ops[a.shown.Natural] = nil
+			paths = append(paths, a.shown.Natural)
+		}
 	}
+	return ops, e.planEach(paths, func(natural string, todo []index.Op) { ops[natural] = todo })
+}
+
+// putOp is that of ops which puts a file in its place; nil when it is no longer what is wanted there.
+func putOp(a *arrival, ops []index.Op) *disk.Op {
 	a.alone = len(ops) == 1
 	for i := range ops {
 		op := &ops[i]
 		if op.Kind == index.Put && op.Path == a.shown.Path && op.Shown.Hash == a.shown.Hash && op.Shown.Size == a.shown.Size {
-			return &disk.Op{Do: disk.Put, Path: op.Path, Temp: a.temp, Old: present(op.Base), New: newRow(op.Shown)}, nil
+			return &disk.Op{Do: disk.Put, Path: op.Path, Temp: a.temp, Old: present(op.Base), New: newRow(op.Shown)}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // noRoom holds a file that does not fit on the disk.

@@ -26,6 +26,12 @@ func (n *Node) Check(ctx context.Context, name string, repair bool) (*api.CheckR
 		n.Start()
 	}
 	c := &checking{e: e, repair: repair, CheckResult: api.CheckResult{Problems: []api.Problem{}}}
+	if e.store != nil {
+		if err := e.do(ctx, e.store.open); err != nil {
+			c.problem("", "the folder is not there: %v", err)
+			return &c.CheckResult, nil
+		}
+	}
 	steps := []func(context.Context) error{c.blobs, c.notes}
 	if e.store != nil {
 		steps = append(steps, c.ciphertext)
@@ -112,7 +118,7 @@ func (c *checking) blobs(ctx context.Context) error {
 // stored checks a blob that a store has in a file.
 func (c *checking) stored(ctx context.Context, id blob.ID) {
 	c.Checked++
-	b, err := c.e.store.read(id)
+	b, err := c.e.store.readFile(id)
 	c.Bytes += int64(len(b))
 	if err == nil {
 		return
@@ -216,11 +222,11 @@ func (c *checking) files(ctx context.Context) error {
 			return nil
 		}
 		defer own.Close()
-		if err := disk.CheckMark(own, c.e.idText()); err != nil {
-			c.problem("", "the folder is not there: %v", err)
-			return nil
-		}
 		fsys = own
+	}
+	if err := disk.CheckMark(fsys, c.e.idText()); err != nil {
+		c.problem("", "the folder is not there: %v", err)
+		return nil
 	}
 	return c.e.eachRow(ctx, func(b *index.Base) error {
 		if !b.Present {

@@ -9,6 +9,7 @@ import (
 	"shoal/share/api"
 	"shoal/share/blob"
 	"shoal/share/db"
+	"shoal/share/disk"
 )
 
 func (m *testMember) check(repair bool) *api.CheckResult {
@@ -103,6 +104,9 @@ func TestCheckRepairsBlobs(t *testing.T) {
 
 	damaged := 0
 	err := filepath.WalkDir(c.dir, func(p string, d fs.DirEntry, err error) error {
+		if d != nil && d.Name() == disk.Dir {
+			return filepath.SkipDir
+		}
 		if err != nil || d.IsDir() {
 			return err
 		}

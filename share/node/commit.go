@@ -225,7 +225,7 @@ func (f *found) needsHash() bool { return f.Type == index.File && f.Hash && f.Ki
 func (c *commit) hashOne(ctx context.Context, f *found, workers int) error {
 	read := c.e.node.now()
 	ident, err := disk.HashFile(c.e.folder.fs, f.Disk, func(r io.ReaderAt, size int64) error {
-		content, err := blob.Ingest(ctx, c.e.keys.Conv, io.NewSectionReader(r, 0, size), size, workers)
+		content, err := c.ingest(ctx, f, r, size, workers)
 		f.content = content
 		return err
 	})
@@ -250,6 +250,18 @@ func (c *commit) hashOne(ctx context.Context, f *found, workers int) error {
 		f.row.Caps = []blob.Cap{f.content.Cap}
 	}
 	return nil
+}
+
+// ingest reads a file. One that is looked at again, though its time says that it is still what B says, is only summed as
+// long as it is that.
+func (c *commit) ingest(ctx context.Context, f *found, r io.ReaderAt, size int64, workers int) (blob.Content, error) {
+	if b := f.Base; b != nil && b.Present && len(b.Caps) == 1 && b.Size == size && b.Ident.MTime == f.Info.Ident.MTime {
+		sum, err := blob.Sum(ctx, io.NewSectionReader(r, 0, size), size, workers)
+		if err != nil || sum == b.Hash {
+			return blob.Content{Size: size, Hash: sum, Cap: b.Caps[0]}, err
+		}
+	}
+	return blob.Ingest(ctx, c.e.keys.Conv, io.NewSectionReader(r, 0, size), size, workers)
 }
 
 // young lets a file be hashed once more, that could have changed while it was read.

@@ -98,6 +98,9 @@ func (e *engine) storeLarge(t *db.Tx, c *blob.Content) error {
 			return err
 		}
 	}
+	if err := e.chunksOf(t, &c.Large.Torrent); err != nil {
+		return err
+	}
 	return t.PutLarge(e.n, c.Large.Info, c.Cap.ID, c.Size)
 }
 

@@ -53,19 +53,22 @@ type engine struct {
 	shows                *index.View
 	showsOf              blob.Cap
 	mustPublish          bool
+	policyAt             [32]byte // the frontier that a policy was looked for in
 	reverting            []string // paths whose local changes are to be given up
 	lostFiles, lostBytes int64    // not yet counted
 	temps                int
 	gathering            time.Duration // until files that came are put in place
 
-	mu       sync.Mutex // guards what follows
-	heads    headList
-	view     view
-	news     chan struct{} // closed, and replaced, when view changes
-	seen     disk.Paths    // by the watcher
-	seenAll  bool
-	suspects []string
-	certNow  []byte
+	mu        sync.Mutex // guards what follows
+	heads     headList
+	view      view
+	news      chan struct{} // closed, and replaced, when view changes
+	seen      disk.Paths    // by the watcher
+	seenAll   bool
+	suspects  []string
+	certNow   []byte
+	policyRaw []byte    // signed; nil = none
+	lacking   time.Time // since when data of the frontier is missing, by the clock of ages
 }
 
 // view is what others may know of an engine: a snapshot by the control goroutine.
@@ -84,6 +87,7 @@ type view struct {
 	Alarms    []string
 	Missing   int64 // bytes that should be here and are not
 	FS        disk.FS
+	Full      string // why nothing more is taken; "" = there is room
 }
 
 func newEngine(n *Node, row db.Share) (*engine, error) {
@@ -139,6 +143,9 @@ func (e *engine) closeFolder() {
 	if e.folder != nil {
 		e.folder.close()
 		e.folder = nil
+	}
+	if e.store != nil {
+		e.store.shut()
 	}
 }
 
@@ -227,9 +234,18 @@ func (e *engine) step() (next time.Duration, err error) {
 		return idleLook, err
 	}
 	next = idleLook
+	if e.store != nil {
+		if err := e.store.open(); err != nil {
+			return idleLook, err
+		}
+	}
 	if e.folder != nil {
 		wait, err := e.scan()
 		if err != nil {
+			return idleLook, err
+		}
+		next = min(next, wait)
+		if wait, err = e.maintain(); err != nil {
 			return idleLook, err
 		}
 		next = min(next, wait)
@@ -237,9 +253,14 @@ func (e *engine) step() (next time.Duration, err error) {
 	if err := e.mergeHeads(); err != nil {
 		return idleLook, err
 	}
+	if err := e.seePolicy(); err != nil {
+		return idleLook, err
+	}
 	more := false
 	if e.store != nil {
-		e.store.want()
+		if err := e.store.want(); err != nil {
+			return idleLook, err
+		}
 	}
 	if e.folder != nil {
 		if more, err = e.work(); err != nil {

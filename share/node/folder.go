@@ -28,6 +28,7 @@ type folder struct {
 	walked   time.Time  // the last whole walk of this process; zero = none yet
 	recheck  time.Time  // when to hash those again that were too young; zero = none
 	settling disk.Paths
+	upkeep   upkeep
 }
 
 // hourly is how often the whole folder is walked, whatever the watcher says.
@@ -79,6 +80,9 @@ func (e *engine) openFolder() (err error) {
 	if _, err := f.applier.Recover(e.ctx); err != nil {
 		f.lock.Close()
 		return err
+	}
+	if err := e.cleanTemps(f, true); err != nil {
+		e.log.Warn("temporary files are left", "why", err)
 	}
 	e.folder = f
 	e.show(api.StateScanning, nil)

@@ -353,6 +353,6 @@ func (e *engine) downloadTo(ctx context.Context, l *blob.Large, st bt.Storage) e
 	for _, p := range e.net.all() {
 		_ = p.conn.Send(&wire.Want{ID: l.Info})
 	}
-	defer func() { e.node.counted(data.Stats()) }()
+	defer t.closing(x)
 	return data.Wait(ctx)
 }

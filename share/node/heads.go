@@ -85,6 +85,12 @@ func (e *engine) sumOf(s index.State, root blob.ID) []byte {
 func (e *engine) loadHeads() error {
 	l := headList{root: map[blob.ID]blob.Cap{}}
 	err := e.node.db.View(e.ctx, func(t *db.Tx) (err error) {
+		if e.lacking, err = getTime(t, e.missingKey()); err != nil {
+			return err
+		}
+		if e.policyRaw, err = t.Policy(e.n); err != nil {
+			return err
+		}
 		l.all, err = t.Heads(e.n)
 		return err
 	})

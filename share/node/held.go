@@ -71,7 +71,7 @@ func (n *Node) Accept(ctx context.Context, name string) (count int, err error) {
 			if err := t.AddTodo(e.n, todo...); err != nil {
 				return err
 			}
-			return t.Release(e.n, "")
+			return t.Accept(e.n) // a command without a node only says so: the next process does it
 		})
 		if err != nil {
 			return ioError("accepting what is held", err)
@@ -80,11 +80,24 @@ func (n *Node) Accept(ctx context.Context, name string) (count int, err error) {
 			e.plan.accepted[p] = true
 		}
 		clear(e.plan.held)
+		e.plan.promised = e.plan.promised || len(paths) > 0
 		count = len(paths)
 		e.planAgain(todo)
 		return nil
 	})
 	return count, err
+}
+
+// acceptedDone forgets what a person has accepted, once nothing is left to do.
+func (e *engine) acceptedDone() error {
+	if !e.plan.promised {
+		return nil
+	}
+	if err := e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.Done(e.n) }); err != nil {
+		return err
+	}
+	e.plan.promised = false
+	return nil
 }
 
 // planAgain lets natural paths be planned soon.

@@ -20,17 +20,17 @@ const (
 
 // indexer fetches heads and the trees below them. One goroutine runs it; others tell it what to want.
 type indexer struct {
-	s     *swarm
-	job   *wire.Job
-	blobs *blobStore // what has come and is not written yet
-	refs  index.Refs
-	whole map[blob.ID]bool // nodes below which everything is here
-
+	s      *swarm
+	job    *wire.Job
+	blobs  *blobStore // what has come and is not written yet
+	refs   index.Refs
 	count  int       // of what is not written
 	looked time.Time // when heads were last looked at
+	retry  []blob.ID // that could not be written
 
 	mu    sync.Mutex // guards what follows
 	known map[blob.ID]bool
+	whole map[blob.ID]bool // nodes below which everything is here
 }
 
 func newIndexer(s *swarm) *indexer {
@@ -88,18 +88,45 @@ func (x *indexer) fail(err error) {
 	}
 }
 
+// isWhole reports whether everything below a node is known to be here; forget lets it be found out again: a collection
+// begins, and what is relied on must be looked for.
+func (x *indexer) isWhole(id blob.ID) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.whole[id]
+}
+
+func (x *indexer) forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	clear(x.whole)
+}
+
 // learn notes that everything below a node is here.
 func (x *indexer) learn(root blob.ID) {
-	for id, err := range index.Reach(x.refs, []blob.ID{root}, func(id blob.ID) bool { return id.Kind() != blob.Node || x.whole[id] }) {
+	for id, err := range index.Reach(x.refs, []blob.ID{root}, func(id blob.ID) bool { return id.Kind() != blob.Node || x.isWhole(id) }) {
 		if err != nil {
 			return
 		}
+		x.mu.Lock()
 		x.whole[id] = true
+		x.mu.Unlock()
 	}
 }
 
-// take takes in a head or a node, and asks for what is missing below it.
+// take takes in a head or a node. What cannot be written now, as when the disk is full, is asked for again.
 func (x *indexer) take(id blob.ID, b []byte) error {
+	if err := x.takeIn(id, b); err != nil {
+		x.fail(err)
+		if x.s.e.ctx.Err() == nil {
+			x.retry = append(x.retry, id)
+		}
+	}
+	return nil
+}
+
+// takeIn takes in a head or a node, and asks for what is missing below it.
+func (x *indexer) takeIn(id blob.ID, b []byte) error {
 	if id.Kind() == blob.Head {
 		return x.head(id, b)
 	}
@@ -118,7 +145,7 @@ func (x *indexer) take(id blob.ID, b []byte) error {
 	}
 	var more []blob.ID
 	for _, ref := range h.Refs {
-		if ref.Kind() != blob.Node || x.whole[ref] {
+		if ref.Kind() != blob.Node || x.isWhole(ref) {
 			continue
 		}
 		here, err := x.blobs.has(ref)
@@ -139,7 +166,7 @@ func (x *indexer) take(id blob.ID, b []byte) error {
 
 // below asks for what is missing at and below a node.
 func (x *indexer) below(id blob.ID) error {
-	missing, err := index.Missing(x.refs, id, func(id blob.ID) bool { return x.whole[id] })
+	missing, err := index.Missing(x.refs, id, x.isWhole)
 	if err != nil {
 		return nil // it is not a tree; the head above it is never whole
 	}
@@ -211,9 +238,14 @@ func (x *indexer) look(every time.Duration) {
 	} else {
 		x.looked = now
 	}
+	x.job.Want(x.retry...)
+	x.retry = nil
 	for _, h := range e.kept().incomplete() {
-		missing, err := index.Missing(x.refs, h.Root, func(id blob.ID) bool { return x.whole[id] })
+		missing, err := index.Missing(x.refs, h.Root, x.isWhole)
 		if err != nil || len(missing) > 0 {
+			if every == 0 { // nothing is on its way
+				x.job.Want(missing...)
+			}
 			continue
 		}
 		if err := x.write(); err != nil {

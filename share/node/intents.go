@@ -91,7 +91,7 @@ func (l intents) end(t *db.Tx, o *disk.Outcome) error {
 	}
 	if o.Archived != nil {
 		l.e.shelved.Store(true)
-		if err := t.AddArchived(n, archivedRow(o.Archived)); err != nil {
+		if err := t.AddArchived(n, l.row(o.Archived)); err != nil {
 			return err
 		}
 	}
@@ -144,7 +144,7 @@ func (l intents) AddArchived(all []disk.Archived) error {
 	return l.e.node.db.Update(l.e.ctx, func(t *db.Tx) error {
 		l.e.shelved.Store(true)
 		for i := range all {
-			if err := t.AddArchived(l.e.n, archivedRow(&all[i])); err != nil {
+			if err := t.AddArchived(l.e.n, l.row(&all[i])); err != nil {
 				return err
 			}
 		}
@@ -161,6 +161,13 @@ func (l intents) DropArchived(names []string) error {
 		}
 		return nil
 	})
+}
+
+// row is the row of a file that comes to the archive now.
+func (l intents) row(a *disk.Archived) *db.Archived {
+	r := archivedRow(a)
+	r.Aged = l.e.node.ages.now()
+	return r
 }
 
 func archivedRow(a *disk.Archived) *db.Archived {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"shoal/share/blob"
@@ -221,15 +220,9 @@ func (k *promiser) intact(u unit, p *place, deep bool) bool {
 		_, err := s.read(blob.ID(u))
 		return err == nil
 	case p.inFile && s != nil:
-		_, err := os.Stat(s.path(blob.ID(u)))
-		return err == nil
+		return s.holds(blob.ID(u))
 	case p.data != nil && s != nil:
-		t, err := s.torrent(p.data.info)
-		if err != nil {
-			return false
-		}
-		info, err := os.Stat(s.dataPath(t.InfoHash))
-		return err == nil && info.Size() == t.Length
+		return s.holdsData(p.data.info)
 	}
 	return false
 }

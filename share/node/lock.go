@@ -2,8 +2,11 @@ package node
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"shoal/bt"
 	"shoal/share/disk"
@@ -18,9 +21,21 @@ func lockHome(home string) (*os.File, error) {
 	if err := disk.Flock(f); err != nil {
 		f.Close()
 		if errors.Is(err, disk.ErrLocked) {
-			return nil, fail(bt.Busy, "another shoal has the state folder %s", home)
+			return nil, fail(bt.Busy, "%s has the state folder %s", holder(f.Name()), home)
 		}
 		return nil, ioError("taking the state folder", err)
 	}
+	if err := f.Truncate(0); err == nil { // for people: that it cannot be written stops nothing
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
 	return f, nil
+}
+
+// holder says which process has written its number into a lock file.
+func holder(path string) string {
+	b, err := os.ReadFile(path)
+	if pid, convErr := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && convErr == nil {
+		return fmt.Sprintf("another shoal (process %d)", pid)
+	}
+	return "another shoal"
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"shoal/share/blob"
 	"shoal/share/db"
@@ -190,22 +189,18 @@ func (e *engine) alarmed(j index.Joined) {
 	e.view.Alarms = e.view.Alarms[max(0, len(e.view.Alarms)-20):]
 }
 
-// supersede notes which heads another dominates, forgets those that need not be kept, and what of the own journal peers
-// have.
+// supersede notes which heads another dominates. Complete ones stay, until they are old (dropOldHeads).
 func (e *engine) supersede() error {
-	l, now := e.kept(), e.node.now()
+	l, now := e.kept(), e.node.ages.now()
 	superseded, gone := map[blob.ID]bool{}, map[blob.ID]bool{}
 	for i := range l.all {
 		h := &l.all[i]
-		switch {
-		case h.Superseded.IsZero():
-			superseded[h.ID] = slices.ContainsFunc(l.all, func(o db.Head) bool { return dominates(&o, h) })
-		case now.Sub(h.Superseded) > e.keepHeads():
-			gone[h.ID] = true
+		if h.Superseded.IsZero() && slices.ContainsFunc(l.all, func(o db.Head) bool { return dominates(&o, h) }) {
+			superseded[h.ID], gone[h.ID] = true, !h.Complete
 		}
-		if superseded[h.ID] && !h.Complete {
-			gone[h.ID] = true
-		}
+	}
+	if len(superseded) == 0 {
+		return nil
 	}
 	change := func(h *db.Head) {
 		if superseded[h.ID] {
@@ -240,14 +235,6 @@ func (e *engine) supersede() error {
 	return nil
 }
 
-// keepHeads is how long a superseded head is kept (docs/shares.md §6.4).
-func (e *engine) keepHeads() time.Duration {
-	if e.forest == nil {
-		return 30 * 24 * time.Hour
-	}
-	return 7 * 24 * time.Hour
-}
-
 // publish signs and spreads the state when it has something that no kept head covers.
 func (e *engine) publish() error {
 	if e.forest == nil || e.token.Role < secret.Write || !e.unpublished() {
@@ -262,7 +249,7 @@ func (e *engine) publish() error {
 	}
 	now := e.node.now()
 	head, err := index.NewHead(e.node.random, e.keys, index.Draft{Cert: e.cert(), Writer: e.row.Writer, Ctx: e.row.State.Ctx, Root: root,
-		Label: e.node.label, Time: now.UnixNano()})
+		Label: e.node.label, Time: now.UnixNano(), Stores: index.HeadForStores{Policy: e.keptPolicy()}})
 	if err != nil {
 		return err
 	}

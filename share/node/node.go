@@ -33,6 +33,8 @@ type Options struct {
 	Hosts    []string // host:port, where to look for nodes of every share
 	Trackers []string // likewise
 
+	Torrents TorrentOptions // beside shares
+
 	// For simulations.
 	Now        func() time.Time
 	Random     io.Reader
@@ -54,6 +56,7 @@ type Node struct {
 	openFS     func(string) (disk.FS, error)
 	continuity Continuity
 	transfers  *transfers
+	torrents   *torrents
 	pieces     *pieceCache
 	hashed     atomic.Int64 // bytes of files that were hashed
 	read       atomic.Int64 // bytes of pieces that came, and that went
@@ -62,6 +65,9 @@ type Node struct {
 	hosts      []string
 	trackers   []string
 	shares     []db.Share // between reading and opening
+	ages       *ages
+	minder     *minder
+	collecting sync.Mutex // held by a collection
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -99,10 +105,14 @@ func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 	if n.continuity == nil {
 		n.continuity = openContinuity(path)
 	}
+	n.torrents = newTorrents(n, opts.Torrents)
 	if err := n.load(ctx); err != nil {
 		return nil, err
 	}
-	return n, nil
+	if err := checkWatched(opts.Torrents.Watch); err != nil {
+		return nil, err
+	}
+	return n, n.torrents.listen(ctx)
 }
 
 // OpenToRead opens a state folder to look at it, whoever has it: nothing can be changed, and nobody is met. A folder
@@ -116,6 +126,7 @@ func OpenToRead(ctx context.Context, opts Options) (_ *Node, err error) {
 		}
 	}()
 	n.db, err = db.OpenToRead(filepath.Join(n.home, "node.db"))
+	n.torrents = newTorrents(n, TorrentOptions{})
 	if errors.Is(err, fs.ErrNotExist) {
 		return n, nil
 	}
@@ -147,6 +158,7 @@ func (n *Node) defaults(ctx context.Context) {
 	if n.openFS == nil {
 		n.openFS = disk.OpenFS
 	}
+	n.ages, n.minder = newAges(n.now), newMinder(n)
 }
 
 // load reads what the node knows. A new one gets its seed.
@@ -180,8 +192,13 @@ func (n *Node) readShares(t *db.Tx) (err error) {
 		return fmt.Errorf("a node seed of %d bytes", len(seed))
 	}
 	n.seed = secret.NodeSeed(seed)
-	n.shares, err = t.Shares()
-	return err
+	if err := n.ages.load(t); err != nil {
+		return err
+	}
+	if n.shares, err = t.Shares(); err != nil {
+		return err
+	}
+	return n.torrents.load(t)
 }
 
 func (n *Node) openEngines() error {
@@ -214,9 +231,11 @@ func (n *Node) Start() {
 		return
 	}
 	n.running = true
+	n.minder.start()
 	for _, e := range n.engines {
 		e.start()
 	}
+	n.torrents.start()
 }
 
 // Close stops everything, and gives the state folder back. It may be called twice.
@@ -230,8 +249,12 @@ func (n *Node) Close() error {
 	engines := n.engines
 	n.mu.Unlock()
 	n.cancel()
+	n.minder.wg.Wait()
 	for _, e := range engines {
 		e.stop()
+	}
+	if n.torrents != nil {
+		n.torrents.close()
 	}
 	var errs []error
 	if n.net != nil {

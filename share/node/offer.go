@@ -62,7 +62,7 @@ func (e *engine) offer(p *peer, info blob.ID) error {
 		defer end()
 		defer t.leave(x)
 		defer data.Close()
-		defer func() { e.node.counted(data.Stats()) }()
+		defer t.closing(x)
 		tick := time.NewTicker(5 * time.Second)
 		defer tick.Stop()
 		for {
@@ -138,10 +138,4 @@ func (e *engine) largeRows(info blob.ID) (recipe blob.ID, rows, archived []index
 		return err
 	})
 	return recipe, rows, archived, err
-}
-
-// counted adds the traffic of a torrent that is about to close.
-func (n *Node) counted(s bt.DataStats) {
-	n.read.Add(s.Read)
-	n.written.Add(s.Written)
 }

@@ -236,6 +236,9 @@ func (e *engine) impossible(o *disk.Outcome) error {
 // retry lets a natural path wait before it is tried again.
 func (e *engine) retry(natural, path string, why error) {
 	e.log.Warn("this is tried again later", "path", path, "why", why)
+	if isFull(why) {
+		e.noteFull(why)
+	}
 	e.plan.waiting[natural] = e.node.now().Add(retryAfter)
 	e.plan.troubled[path] = true
 	_ = e.node.db.Update(e.ctx, func(t *db.Tx) error {

@@ -54,6 +54,9 @@ func parsePolicy(share secret.ShareID, value []byte) (p policy, ok bool) {
 // policy is the one that counts, or the default: one promise.
 func (e *engine) policy(root index.Root) (policy, error) {
 	best := policy{N: 1, Seq: -1}
+	if p, ok := parsePolicy(e.token.Share, e.keptPolicy()); ok {
+		best = p
+	}
 	forest := e.reader()
 	set, err := forest.Find(root.Meta, policyPath)
 	if err != nil {
@@ -71,7 +74,7 @@ func (e *engine) policy(root index.Root) (policy, error) {
 				continue
 			}
 		}
-		if p, ok := parsePolicy(e.token.Share, value); ok && p.Seq > best.Seq {
+		if p, ok := parsePolicy(e.token.Share, value); ok && p.check() == nil && p.Seq > best.Seq {
 			best = p
 		}
 	}

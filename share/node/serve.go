@@ -20,10 +20,12 @@ func (e *engine) serve(ctx context.Context, id blob.ID) ([]byte, error) {
 	var rows []index.Base
 	var archived []db.Archived
 	err := e.node.db.View(ctx, func(t *db.Tx) (err error) {
-		if b, kept, err = t.Blob(e.n, id); err != nil || kept || id.Kind() != blob.Data {
-			return err
+		if id.Kind() == blob.Data && e.store == nil { // most are a file's
+			if rows, err = t.ByCap(e.n, id, 8); err != nil || len(rows) > 0 {
+				return err
+			}
 		}
-		if rows, err = t.ByCap(e.n, id, 8); err != nil || len(rows) > 0 {
+		if b, kept, err = t.Blob(e.n, id); err != nil || kept || id.Kind() != blob.Data {
 			return err
 		}
 		archived, err = t.ArchivedByCap(e.n, id[:])
@@ -46,10 +48,13 @@ func (e *engine) serve(ctx context.Context, id blob.ID) ([]byte, error) {
 	}
 	if len(rows) > 0 {
 		if err := e.node.db.View(ctx, func(t *db.Tx) (err error) {
+			if b, _, err = t.Blob(e.n, id); err != nil || b != nil {
+				return err
+			}
 			archived, err = t.ArchivedByCap(e.n, id[:])
 			return err
-		}); err != nil {
-			return nil, err
+		}); err != nil || b != nil {
+			return b, err
 		}
 	}
 	for i := range archived {

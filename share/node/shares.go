@@ -32,8 +32,19 @@ func (n *Node) isRunning() bool {
 	return n.running
 }
 
-// find is the share of a name, or of the beginning of an id.
+// find is the share of a name, or of the beginning of an id. Its folder is open, if it can be, also where no engine runs: in
+// a command without a node.
 func (n *Node) find(name string) (*engine, error) {
+	e, err := n.named(name)
+	if err == nil && n.lock != nil && !n.isRunning() {
+		if err := e.openFolder(); err != nil {
+			e.log.Info("the folder is not open", "why", err) // who needs it says so
+		}
+	}
+	return e, err
+}
+
+func (n *Node) named(name string) (*engine, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if e := n.engines[name]; e != nil {
@@ -191,9 +202,6 @@ func prepareDir(row *db.Share, token secret.Token) (undo func(), err error) {
 	if err := os.MkdirAll(row.Dir, 0o755); err != nil {
 		return nil, ioError("making the folder", err)
 	}
-	if token.Role == secret.Store {
-		return func() {}, nil
-	}
 	fs, err := disk.OpenFS(row.Dir)
 	if err != nil {
 		return nil, ioError("opening the folder", err)
@@ -256,7 +264,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	if err := n.db.Update(ctx, func(t *db.Tx) error { return t.RemoveShare(e.n) }); err != nil {
 		return ioError("removing the share", err)
 	}
-	if e.row.Dir != "" && e.store == nil {
+	if e.row.Dir != "" {
 		_ = os.Remove(filepath.Join(e.row.Dir, filepath.FromSlash(disk.Marker))) // the archive stays: it has files
 	}
 	return nil
@@ -383,14 +391,17 @@ const settleTime = 500 * time.Millisecond
 // sync waits until the share is in sync, or ctx is done.
 func (e *engine) sync(ctx context.Context) api.SyncResult {
 	began := time.Now()
-	met := false
+	met, agreed := false, false
 	for ctx.Err() == nil {
 		_, news := e.look()
 		if e.net != nil && len(e.net.all()) > 0 {
 			met = true
 		}
 		if e.inSync() {
-			if sleep(ctx, settleTime) && e.inSync() {
+			// A peer that does the same may leave before our time is over: what was agreed on counts.
+			frontier := frontierHash(e.kept().frontier())
+			over := !sleep(ctx, settleTime)
+			if agreed = e.settledAt(frontier); agreed || over {
 				break
 			}
 			continue
@@ -406,7 +417,7 @@ func (e *engine) sync(ctx context.Context) api.SyncResult {
 	r := api.SyncResult{Name: e.row.Name, Code: string(bt.OK), Seconds: time.Since(began).Seconds()}
 	v, _ := e.look()
 	switch {
-	case e.inSync():
+	case agreed || e.inSync():
 	case v.State == api.StateHeld:
 		r.Code, r.Message = "held", fmt.Sprintf("%d changes by others wait for you", v.Held)
 	case v.State == api.StateError || v.State == api.StateAbsent:

@@ -32,7 +32,11 @@ func (e *engine) loadKept() error {
 				e.plan.held[h.Path] = row.Natural
 			}
 		}
-		return nil
+		accepted, err := t.Accepted(e.n)
+		for _, p := range accepted {
+			e.plan.accepted[p], e.plan.promised = true, true
+		}
+		return err
 	})
 }
 

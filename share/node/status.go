@@ -48,6 +48,11 @@ func (e *engine) showProgress(busy bool) error {
 	if !l.any() {
 		state, settled = api.StateWaiting, false
 	}
+	if settled {
+		if err := e.acceptedDone(); err != nil {
+			return err
+		}
+	}
 	root := blob.Cap{}
 	if e.forest != nil {
 		if root, err = e.forest.PutRoot(e.row.State.Root); err != nil {
@@ -95,7 +100,10 @@ func (e *engine) larderBytes() int64 {
 // stateMessage is what peers are told of this node.
 func (e *engine) stateMessage() wire.State {
 	v, _ := e.look()
-	st := wire.State{Frontier: frontierHash(e.kept().frontier()), Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full}
+	st := wire.State{Frontier: frontierHash(e.kept().frontier()), Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full, Quota: max(0, v.Config.Quota), Full: v.Full != ""}
+	if e.store != nil {
+		st.Used = e.store.usage()
+	}
 	if !wantsAll(&v.Config) {
 		st.Mode = wire.Part
 	}
@@ -122,6 +130,12 @@ func (e *engine) inSync() bool {
 	return false
 }
 
+// settledAt reports whether nothing is missing, and nothing is new since the frontier was that.
+func (e *engine) settledAt(frontier [32]byte) bool {
+	v, _ := e.look()
+	return v.Settled && frontierHash(e.kept().frontier()) == frontier
+}
+
 // info is the share in a list.
 func (e *engine) info() api.ShareInfo { return e.infoIf(e.node.isRunning()) }
 
@@ -143,7 +157,13 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 		s.Alarms = []string{}
 	}
 	err := e.node.db.View(ctx, func(t *db.Tx) error {
-		var err error
+		row, err := t.Share(e.n)
+		if err != nil || row == nil {
+			return err
+		}
+		if s.Writers, err = e.writers(t, row.State.Ctx); err != nil {
+			return err
+		}
 		if s.Files, s.Bytes, err = t.CountBase(e.n); err != nil {
 			return err
 		}
@@ -179,7 +199,14 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 	}
 	s.Received, s.Sent = e.traffic()
 	s.FullCopies, s.SafeToLeave = e.promise.copiesNow(ctx)
+	s.Full, s.Quota = v.Full, v.Config.Quota
+	if e.store != nil {
+		s.Used = e.store.usage()
+	}
 	s.Sentence = sentence(s)
+	if s.Full != "" && s.Running {
+		s.Sentence = "full: what is here is served, and nothing more is taken (" + s.Full + "); " + s.Sentence
+	}
 	return s, nil
 }
 
@@ -240,7 +267,8 @@ func (e *engine) traffic() (in, out int64) {
 	for _, c := range e.counters.Out() {
 		out += c.Bytes
 	}
-	return in + e.node.read.Load(), out + e.node.written.Load()
+	read, written := e.node.transfers.traffic()
+	return in + read, out + written
 }
 
 // sentence says for people what is going on and what is missing.

@@ -5,87 +5,278 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"sync"
+	"time"
 
-	"shoal/bt"
 	"shoal/share/blob"
 	"shoal/share/db"
-	"shoal/share/index"
-	"shoal/share/wire"
+	"shoal/share/disk"
 )
 
-// store keeps ciphertext that it cannot read (docs/shares.md §2.3): small blobs as files named by their ids, large files
-// as the data of their torrents.
+// store keeps ciphertext that it cannot read (docs/shares.md §2.3): small blobs as files blobs/ab/<id>, ab being the second
+// byte of the id, and large files as sparse files data/<infohash>. What the index is made of is in the database.
+//
+// A row says that a blob or piece is here, and durable: files are made durable before their rows, and rows go before their
+// files. A crash therefore leaves files without rows at worst; those are looked at when the store opens.
 type store struct {
-	e   *engine
-	dir string
+	e *engine
 
-	mu      sync.Mutex // guards what follows
-	started map[blob.ID]bool
-	wanted  map[blob.ID]bool // roots whose data has been asked for
+	files sync.Mutex // held while blob files come and go; taken before mu
+	mu    sync.Mutex // guards what follows
+
+	fs     disk.FS // nil while the folder is not there
+	lock   *disk.Lock
+	looked time.Time // when the marker was checked last
+	used   int64     // bytes
+	full   string    // why no more is taken; "" = there is room
+	pause  time.Time // after an error nothing is asked for before this
+
+	walked  map[blob.ID]bool // nodes below which everything was asked for
+	queue   []blob.ID        // small blobs to ask for
+	wanted  map[blob.ID]bool // those, and what was asked for and has not come
+	out     int              // of wanted: asked for
+	larges  []blob.ID        // infos whose data is to be fetched
+	large   map[blob.ID]*largeWish
+	running int // of those
+
+	pending []pendingBlob // came and is not durable yet
+	held    map[blob.ID]bool
+	bad     map[blob.ID]bool // that were damaged
+	since   time.Time        // when the first of them came
 }
+
+// largeWish is a large file that is to be fetched.
+type largeWish struct {
+	running bool
+	after   time.Time // not before this
+}
+
+// defaultReserve is how many bytes stay free on the disk of a share, unless its options say otherwise: enough for the
+// database to go on.
+const defaultReserve = 16 << 20
+
+// Errors of a store.
+var (
+	errFull     = errors.New("there is no room")
+	errNoStore  = fmt.Errorf("%w: the folder of the store is not open", disk.ErrAbsent)
+	errNotWhole = errors.New("some of it is not here")
+)
 
 func newStore(e *engine) *store {
-	return &store{e: e, dir: e.row.Dir, started: map[blob.ID]bool{}, wanted: map[blob.ID]bool{}}
+	return &store{e: e, walked: map[blob.ID]bool{}, wanted: map[blob.ID]bool{}, large: map[blob.ID]*largeWish{}, held: map[blob.ID]bool{}, bad: map[blob.ID]bool{}}
 }
 
-func (s *store) path(id blob.ID) string {
-	return filepath.Join(s.dir, "blobs", hex.EncodeToString(id[1:2]), id.String())
-}
+func blobDir(id blob.ID) string { return "blobs/" + hex.EncodeToString(id[1:2]) }
 
-func (s *store) dataPath(hash [20]byte) string {
-	return filepath.Join(s.dir, "data", hex.EncodeToString(hash[:]))
-}
+// path and dataPath are where a blob and the data of a torrent are, below the folder of the store.
+func (s *store) path(id blob.ID) string { return blobDir(id) + "/" + hex.EncodeToString(id[:]) }
 
-// read is a kept blob.
-func (s *store) read(id blob.ID) ([]byte, error) {
+func (s *store) dataPath(hash [20]byte) string { return "data/" + hex.EncodeToString(hash[:]) }
+
+// folder is the file system of the store.
+func (s *store) folder() (disk.FS, error) {
 	if s == nil {
-		return nil, wire.ErrNotHere
+		return nil, errNoStore
 	}
-	b, err := os.ReadFile(s.path(id))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fs == nil {
+		return nil, errNoStore
+	}
+	return s.fs, nil
+}
+
+// open opens the folder, if it is not open, and sees to it that it is still there. The control goroutine calls it.
+func (s *store) open() error {
+	s.mu.Lock()
+	fs, now := s.fs, s.e.node.now()
+	fresh := now.Sub(s.looked).Abs() < idleLook
+	s.mu.Unlock()
+	if fs == nil {
+		return s.openNew()
+	}
+	if fresh {
+		return nil
+	}
+	s.mu.Lock()
+	s.looked = now
+	s.mu.Unlock()
+	err := disk.CheckMark(fs, s.e.idText())
+	if err != nil {
+		s.close()
+	}
+	return err
+}
+
+func (s *store) openNew() (err error) {
+	fs, err := s.e.node.openFS(s.e.row.Dir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", disk.ErrAbsent, err)
+	}
+	defer func() {
+		if err != nil {
+			fs.Close()
+		}
+	}()
+	if err := disk.CheckMark(fs, s.e.idText()); err != nil {
+		return err
+	}
+	lock, err := disk.LockFolder(s.e.row.Dir)
+	if err != nil {
+		return err
+	}
+	var used int64
+	err = s.e.node.db.View(s.e.ctx, func(t *db.Tx) error {
+		blobs, err := t.BlobBytes(s.e.n)
+		if err != nil {
+			return err
+		}
+		if used, err = t.DataBytes(s.e.n); err != nil {
+			return err
+		}
+		used += blobs
+		return s.loadBad(t)
+	})
 	if err == nil {
-		err = blob.Verify(id, b)
+		s.mu.Lock()
+		s.fs, s.lock, s.used, s.looked = fs, lock, used, s.e.node.now()
+		s.mu.Unlock()
+		if err = s.adopt(s.e.ctx); err == nil {
+			return nil
+		}
+		s.mu.Lock()
+		s.fs, s.lock = nil, nil
+		s.mu.Unlock()
 	}
-	return b, err
+	lock.Close()
+	return err
 }
 
-// keep writes a blob whose bytes were verified.
-func (s *store) keep(id blob.ID, b []byte) error {
-	p := s.path(id)
-	if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
-		return err
+// close lets the folder go. What others have open they keep.
+func (s *store) close() {
+	s.mu.Lock()
+	fs, lock := s.fs, s.lock
+	s.fs, s.lock = nil, nil
+	s.mu.Unlock()
+	if fs != nil {
+		fs.Close()
+		lock.Close()
 	}
-	if err := os.WriteFile(p+".tmp", b, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(p+".tmp", p); err != nil {
-		return err
-	}
-	return s.e.node.db.Update(s.e.ctx, func(t *db.Tx) error { return t.PutBlob(s.e.n, id, nil, int64(len(b))) })
 }
 
-// want asks for the data of all complete heads that is not here. The control goroutine calls it.
-func (s *store) want() {
-	if s.e.net == nil {
+// shut closes the folder at the end of the engine, after all that came was made durable.
+func (s *store) shut() {
+	if err := s.flush(context.WithoutCancel(s.e.ctx)); err != nil {
+		s.e.log.Debug("what came last is fetched again", "why", err)
+	}
+	s.close()
+}
+
+// makeDir makes a directory of the store and those above it.
+func makeDir(fs disk.FS, dir string) error {
+	if _, err := fs.Lstat(dir); err == nil {
+		return nil
+	}
+	if up := path.Dir(dir); up != "." {
+		if err := makeDir(fs, up); err != nil {
+			return err
+		}
+	}
+	err := fs.Mkdir(dir, 0o700)
+	if err != nil {
+		if _, there := fs.Lstat(dir); there == nil {
+			return nil
+		}
+		return err
+	}
+	return fs.SyncDir(path.Dir(dir))
+}
+
+// room is nil when so many more bytes may be kept: neither the quota of the share nor the reserve of the disk is in the way.
+func (s *store) room(size int64) error {
+	v, _ := s.e.look()
+	s.mu.Lock()
+	fs, used := s.fs, s.used
+	s.mu.Unlock()
+	if fs == nil {
+		return errNoStore
+	}
+	if q := v.Config.Quota; q > 0 && used+size > q {
+		return fmt.Errorf("%w: %d bytes of the quota of %d are used", errFull, used, q)
+	}
+	free, err := fs.Free(".")
+	if err != nil {
+		return err
+	}
+	if reserve := reserveOf(v.Config.Reserve); free-size < reserve {
+		return fmt.Errorf("%w: %d bytes are free, %d are needed, %d stay free", errFull, free, size, reserve)
+	}
+	return nil
+}
+
+func reserveOf(configured int64) int64 {
+	if configured == 0 {
+		return defaultReserve
+	}
+	return max(0, configured)
+}
+
+// refused notes that something could not be written. When there is no room nothing more is asked for until there is;
+// after another error for a while.
+func (s *store) refused(err error) {
+	if s.e.ctx.Err() != nil {
 		return
 	}
-	for _, h := range s.e.kept().all {
-		s.mu.Lock()
-		ask := h.Complete && !s.wanted[h.Root]
-		if ask {
-			s.wanted[h.Root] = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if isFull(err) {
+		if s.full == "" {
+			s.e.log.Warn("the store is full: it goes on to serve what it has", "why", err)
 		}
-		s.mu.Unlock()
-		if ask {
-			if err := s.wantBelow(h.Root); err != nil && s.e.ctx.Err() == nil {
-				s.e.log.Error("the data of a head cannot be asked for", "why", err)
-			}
-		}
+		s.full = err.Error()
+		s.e.setFull(s.full)
+		s.e.node.minder.tight()
+		return
 	}
+	s.pause = s.e.node.now().Add(retryAfter)
+	s.e.log.Error("the store cannot write", "why", err)
+}
+
+func isFull(err error) bool { return errors.Is(err, errFull) || disk.IsFull(err) }
+
+// roomToGo is how much room a full store must have before it takes more.
+const roomToGo = blob.MaxBlob
+
+// mayAsk reports whether more may be asked for.
+func (s *store) mayAsk() bool {
+	s.mu.Lock()
+	full, wait := s.full != "", s.e.node.now().Before(s.pause)
+	s.mu.Unlock()
+	if full {
+		if s.room(roomToGo) != nil {
+			return false
+		}
+		s.mu.Lock()
+		s.full = ""
+		s.e.setFull("")
+		s.mu.Unlock()
+	}
+	return !wait
+}
+
+// usage is how many bytes are used.
+func (s *store) usage() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used
+}
+
+// missing is how many things are not here that complete heads name: 0 when all is.
+func (s *store) missing() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int64(len(s.wanted) + len(s.large) + len(s.pending))
 }
 
 // asked reports whether the data of all complete heads has been asked for.
@@ -93,265 +284,58 @@ func (s *store) asked(l headList) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range l.all {
-		if h.Complete && !s.wanted[h.Root] {
+		if h.Complete && !s.walked[h.Root] {
 			return false
 		}
 	}
 	return true
 }
 
-func (s *store) wantBelow(root blob.ID) error {
-	for id, err := range index.Reach(index.RefsIn(s.e.blobs), []blob.ID{root}, nil) {
-		if err != nil {
-			return err
-		}
-		if id.Kind() == blob.Node {
-			continue
-		}
-		here, err := s.e.blobs.has(id)
-		if err != nil {
-			return err
-		}
-		if !here {
-			s.e.net.wantData(id)
-		} else if id.Kind() == blob.Info {
-			s.startLarge(id)
-		}
-	}
-	return nil
+// forget lets the trees of all heads be walked again: a collection begins.
+func (s *store) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.walked)
 }
 
-// take takes in a blob that was asked for.
-func (s *store) take(id blob.ID, b []byte) error {
-	if id.Kind() == blob.Data {
-		return s.keep(id, b)
-	}
-	err := s.e.node.db.Update(s.e.ctx, func(t *db.Tx) error { return t.PutBlob(s.e.n, id, b, int64(len(b))) })
+// loadBad reads which blobs were found to be damaged.
+func (s *store) loadBad(t *db.Tx) error {
+	all, err := t.Problems(s.e.n)
 	if err != nil {
 		return err
 	}
-	if id.Kind() == blob.Info {
-		s.startLarge(id)
-		return nil
-	}
-	if h, err := blob.Parse(b); err == nil {
-		for _, ref := range h.Refs {
-			if here, err := s.e.blobs.has(ref); err == nil && !here {
-				s.e.net.wantData(ref)
-			} else if err == nil && ref.Kind() == blob.Info {
-				s.startLarge(ref)
-			}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range all {
+		if id, ok := parseBlobName(path.Base(all[i].Path)); ok && all[i].Kind == "store" {
+			s.bad[id] = true
 		}
 	}
 	return nil
 }
 
-// startLarge fetches the torrent of a large file, unless it is here.
-func (s *store) startLarge(info blob.ID) {
-	s.mu.Lock()
-	started := s.started[info]
-	s.started[info] = true
-	s.mu.Unlock()
-	if started {
-		return
-	}
-	s.e.wg.Go(func() {
-		if err := s.getLarge(info); err != nil && s.e.ctx.Err() == nil {
-			s.e.log.Warn("a large file cannot be stored", "info", info, "why", err)
+// recount counts what is used, from the database.
+func (s *store) recount(ctx context.Context) error {
+	s.files.Lock()
+	defer s.files.Unlock()
+	var used int64
+	err := s.e.node.db.View(ctx, func(t *db.Tx) error {
+		blobs, err := t.BlobBytes(s.e.n)
+		if err != nil {
+			return err
 		}
-		s.mu.Lock()
-		delete(s.started, info)
-		s.mu.Unlock()
-		s.e.poke()
+		used, err = t.DataBytes(s.e.n)
+		used += blobs
+		return err
 	})
-}
-
-func (s *store) getLarge(info blob.ID) error {
-	t, err := s.torrent(info)
 	if err != nil {
 		return err
 	}
-	whole := s.dataPath(t.InfoHash)
-	if _, err := os.Stat(whole); err == nil {
-		return nil
-	}
-	x := s.e.node.transfers
-	select {
-	case x.slots <- struct{}{}:
-		defer func() { <-x.slots }()
-	case <-s.e.ctx.Done():
-		return s.e.ctx.Err()
-	}
-	if err := os.MkdirAll(filepath.Dir(whole), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(whole+".part", os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	st := &cipherStorage{t: t, f: f, have: make([]bool, t.Pieces())}
-	if err := st.check(s.e); err != nil {
-		return err
-	}
-	if err := s.e.download(&blob.Large{Torrent: *t}, st); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	return os.Rename(whole+".part", whole)
-}
-
-func (s *store) torrent(info blob.ID) (*blob.Torrent, error) {
-	b, err := s.e.blobs.Get(info)
-	if err != nil {
-		return nil, err
-	}
-	return blob.CheckInfo(info, b)
-}
-
-// source serves a torrent that is here whole.
-func (s *store) source(info blob.ID) (bt.Storage, []byte, func(), error) {
-	t, err := s.torrent(info)
-	if errors.Is(err, index.ErrMissing) {
-		err = wire.ErrNotHere
-	}
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	f, err := os.Open(s.dataPath(t.InfoHash))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = wire.ErrNotHere
-	}
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	st := &cipherStorage{t: t, f: f, whole: true, cache: s.e.node.pieces}
-	return st, t.Dict, func() { f.Close() }, nil
-}
-
-// missing is how many bytes of what complete heads name are not here: 0 when all is.
-func (s *store) missing() int64 {
 	s.mu.Lock()
-	n := int64(len(s.started))
-	s.mu.Unlock()
-	s.e.larder.mu.Lock()
-	defer s.e.larder.mu.Unlock()
-	if s.e.net != nil {
-		n += int64(s.e.net.data.Status().Left)
+	defer s.mu.Unlock()
+	for i := range s.pending {
+		used += s.pending[i].size
 	}
-	return n
-}
-
-// cipherStorage is the ciphertext of a large file. What leaves it is verified.
-type cipherStorage struct {
-	t     *blob.Torrent
-	f     *os.File
-	whole bool
-	cache *pieceCache
-
-	mu   sync.Mutex // guards have
-	have []bool
-}
-
-// check finds the pieces that are in the file already.
-func (c *cipherStorage) check(e *engine) error {
-	info, err := c.f.Stat()
-	if err != nil || info.Size() == 0 {
-		return err
-	}
-	buf := make([]byte, c.t.PieceLength)
-	for i := range c.have {
-		n, err := c.f.ReadAt(buf[:c.t.PieceLen(i)], int64(i)*c.t.PieceLength)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		c.have[i] = int64(n) == c.t.PieceLen(i) && c.t.CheckPiece(i, buf[:n])
-		if e.ctx.Err() != nil {
-			return e.ctx.Err()
-		}
-	}
-	return nil
-}
-
-func (c *cipherStorage) ReadAt(p []byte, off int64) (n int, err error) {
-	if !c.whole {
-		return c.f.ReadAt(p, off)
-	}
-	for n < len(p) {
-		if off >= c.t.Length {
-			return n, io.EOF
-		}
-		i := int(off / c.t.PieceLength)
-		piece, err := c.cache.get(pieceName{c.t.Info, i}, func() ([]byte, error) { return c.piece(i) })
-		if err != nil {
-			return n, err
-		}
-		k := copy(p[n:], piece[off%c.t.PieceLength:])
-		n, off = n+k, off+int64(k)
-	}
-	return n, nil
-}
-
-func (c *cipherStorage) piece(i int) ([]byte, error) {
-	b := make([]byte, c.t.PieceLen(i))
-	if _, err := c.f.ReadAt(b, int64(i)*c.t.PieceLength); err != nil {
-		return nil, fmt.Errorf("%w: %w", bt.ErrPieceGone, err)
-	}
-	if !c.t.CheckPiece(i, b) {
-		return nil, bt.ErrPieceGone
-	}
-	return b, nil
-}
-
-func (c *cipherStorage) WriteAt(p []byte, off int64) (int, error) { return c.f.WriteAt(p, off) }
-
-func (c *cipherStorage) Complete(i int) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.whole || c.have[i]
-}
-
-func (c *cipherStorage) MarkComplete(i int) error   { return c.mark(i, true) }
-func (c *cipherStorage) MarkIncomplete(i int) error { return c.mark(i, false) }
-
-func (c *cipherStorage) mark(i int, have bool) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.whole {
-		c.have[i] = have
-	}
-	return nil
-}
-
-func (c *cipherStorage) Close() error { return nil }
-
-// whole reports whether the data of a torrent is here, every piece of it.
-func (s *store) whole(ctx context.Context, t *blob.Torrent) (bool, error) {
-	f, err := os.Open(s.dataPath(t.InfoHash))
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	c := &cipherStorage{t: t, f: f, whole: true}
-	for i := range t.Pieces() {
-		if _, err := c.piece(i); err != nil {
-			return false, nil
-		}
-		if ctx.Err() != nil {
-			return false, context.Cause(ctx)
-		}
-	}
-	return true, nil
-}
-
-// again fetches what is not right of a torrent's data.
-func (s *store) again(t *blob.Torrent) error {
-	p := s.dataPath(t.InfoHash)
-	if err := os.Rename(p, p+".part"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	s.startLarge(t.Info)
+	s.used = used
 	return nil
 }

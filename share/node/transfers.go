@@ -41,6 +41,8 @@ type transfer struct {
 	data   Data
 	own    bool               // we fetch it; else it is open because somebody wants it
 	finish context.CancelFunc // ends one that is only served
+
+	counted bool // its traffic is with that of the node; guarded by transfers.mu
 }
 
 func newTransfers(n *Node) *transfers {
@@ -156,6 +158,9 @@ func (e *engine) getLarge(a *arrival) error {
 	if err := e.reuse(l, file, have, a); err != nil {
 		return err
 	}
+	if err := e.reuseChunks(l, file, have); err != nil {
+		return err
+	}
 	sink := newPlainSink(l, file, have)
 	if err := e.download(l, sink); err != nil {
 		return err
@@ -187,7 +192,7 @@ func (e *engine) recipe(c blob.Cap, size int64, hash [32]byte) (*blob.Large, err
 	if err != nil {
 		return nil, err
 	}
-	return l, e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.PutLarge(e.n, l.Info, c.ID, size) })
+	return l, e.noteLarge(l, c.ID)
 }
 
 // blobOf is a blob that is kept, or that comes from a peer and is kept then.
@@ -291,7 +296,7 @@ func (e *engine) download(l *blob.Large, st bt.Storage) error {
 	ctx, done := context.WithCancel(e.ctx)
 	defer done()
 	e.wg.Go(func() { e.keepAsking(ctx, l.Info, data) })
-	defer func() { e.node.counted(data.Stats()) }()
+	defer t.closing(x)
 	return data.Wait(e.ctx)
 }
 
@@ -312,4 +317,28 @@ func (x *transfer) close() {
 	if x.data != nil {
 		x.data.Close()
 	}
+}
+
+// closing keeps the traffic of a torrent that is about to close.
+func (t *transfers) closing(x *transfer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := x.data.Stats()
+	t.node.read.Add(s.Read)
+	t.node.written.Add(s.Written)
+	x.counted = true
+}
+
+// traffic is the bytes of all torrents, closed and open.
+func (t *transfers) traffic() (in, out int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	in, out = t.node.read.Load(), t.node.written.Load()
+	for _, x := range t.open {
+		if x.data != nil && !x.counted {
+			s := x.data.Stats()
+			in, out = in+s.Read, out+s.Written
+		}
+	}
+	return in, out
 }

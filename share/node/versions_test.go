@@ -177,7 +177,7 @@ func TestRestoreWantsContent(t *testing.T) {
 	a.scanned("x") // what the user overwrote is nowhere
 	waitFor(t, "a second version", func() bool {
 		all, err := a.History(t.Context(), "s", "x")
-		return err == nil && len(all) == 2
+		return err == nil && len(all) == 2 && all[0].Where == "disk" // the head is seen a moment before the state
 	})
 	all, _ := a.History(t.Context(), "s", "x")
 	if all[1].Where != "peers" {

@@ -29,6 +29,7 @@ type planner struct {
 	naturals map[string]int       // how many of them a natural path has
 	waiting  map[string]time.Time // natural paths that failed, and when to try again
 	accepted map[string]bool      // paths on disk whose loss a person has accepted
+	promised bool                 // the database has some of those
 	troubled map[string]bool      // paths on disk that could not be put there at first
 	held     map[string]string    // natural paths of those on disk that are held
 }
@@ -193,7 +194,7 @@ func (e *engine) guard(ops []index.Op) (index.Batch, error) {
 	}
 	var b index.Batch
 	if err := e.node.db.View(e.ctx, func(t *db.Tx) error {
-		rows := rowsOf{t, e.n, new(error)}
+		rows := rowsOf{t, e.n, g.Total.Files == 0, new(error)}
 		b = g.Arrange(ops, rows)
 		return *rows.err
 	}); err != nil {
@@ -221,9 +222,10 @@ func (e *engine) hold(held []index.Op) error {
 
 // rowsOf is B as index.Arrange wants it, within a transaction. The first error stays.
 type rowsOf struct {
-	t   *db.Tx
-	n   int64
-	err *error
+	t       *db.Tx
+	n       int64
+	noFiles bool // there is none to copy
+	err     *error
 }
 
 func (r rowsOf) Row(p string) (index.Base, bool) {
@@ -236,6 +238,9 @@ func (r rowsOf) Row(p string) (index.Base, bool) {
 }
 
 func (r rowsOf) Having(hash [32]byte, size int64) []index.Base {
+	if r.noFiles {
+		return nil
+	}
 	all, err := r.t.ByHash(r.n, hash, 8)
 	*r.err = cmp.Or(*r.err, err)
 	return slices.DeleteFunc(all, func(b index.Base) bool { return !b.Present || b.Local || b.Size != size || b.Type != index.File })

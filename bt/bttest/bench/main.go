@@ -1,6 +1,7 @@
 // Command bench measures BitTorrent clients on loopback. It brings its own ends: a seeder that neither hashes nor
 // stores (fastseed) and a leecher that throws away what it gets (discard), so that the client under test is the
-// bottleneck; and a driver that runs shoal and other people's clients in turn (run).
+// bottleneck; and drivers that run shoal and other people's programs in turn: clients (run), and what keeps two folders
+// equal (share).
 package main
 
 import (
@@ -22,6 +23,7 @@ var commands = []command{
 	{"fastseed", "seed patterned data as fast as the kernel sends", runFastseed},
 	{"discard", "download everything from a peer and throw it away", runDiscard},
 	{"run", "measure shoal and other clients in turn", runRun},
+	{"share", "measure shoal and other programs that keep two folders equal", runShare},
 	{"once", "run a program and print seconds, processor seconds and resident bytes", runOnce},
 }
 

@@ -88,12 +88,20 @@ func inNamespace(ctx context.Context) error {
 	return cmd.Run()
 }
 
-func (b *bench) all(ctx context.Context, only string) error {
+// openLoopback makes lo of a new network ready.
+func openLoopback() error {
 	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("bringing lo up: %v %s", err, out)
 	}
 	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_congestion_control", []byte(congestion), 0); err != nil {
 		return fmt.Errorf("choosing %s: %w", congestion, err)
+	}
+	return nil
+}
+
+func (b *bench) all(ctx context.Context, only string) error {
+	if err := openLoopback(); err != nil {
+		return err
 	}
 	for _, dir := range []*string{&b.mem, &b.disk} {
 		made, err := os.MkdirTemp(*dir, "shoal-bench-")
