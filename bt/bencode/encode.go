@@ -26,6 +26,10 @@ func (v Value) Encode() []byte { return v.AppendTo(nil) }
 
 // AppendString appends a byte string.
 func AppendString[T string | []byte](b []byte, s T) []byte {
+	if n := len(s); n < 10 {
+		b = append(b, '0'+byte(n), ':')
+		return append(b, s...)
+	}
 	b = strconv.AppendInt(b, int64(len(s)), 10)
 	b = append(b, ':')
 	return append(b, s...)

@@ -84,6 +84,13 @@ func (p *Encoder) want(what string) error {
 
 // peek is the next byte that is no white space, 0 at the end.
 func (p *Encoder) peek() byte {
+	if p.pos < len(p.buf) && p.buf[p.pos] > ' ' {
+		return p.buf[p.pos]
+	}
+	return p.skipSpace()
+}
+
+func (p *Encoder) skipSpace() byte {
 	for {
 		b := p.buf
 		for i := p.pos; i < len(b); i++ {
@@ -111,6 +118,7 @@ func (p *Encoder) skip(c byte) error {
 
 // value reads a value and writes its bencode to out.
 func (p *Encoder) value() error {
+	p.out.settle()
 	c := p.peek()
 	if p.count++; p.count > p.lim.Count {
 		return &SyntaxError{Offset: p.offset(), Want: fmt.Sprintf("at most %d values", p.lim.Count)}
@@ -248,7 +256,6 @@ func (p *Encoder) lastKey() *[]byte {
 // entry writes a key, and reads its value after a separator.
 func (p *Encoder) entry(key []byte, sep byte) error {
 	p.out.tail = AppendString(p.out.tail, key)
-	p.out.settle()
 	if err := p.skip(sep); err != nil {
 		return err
 	}
@@ -348,10 +355,7 @@ func (p *Encoder) pairs() error {
 	}
 }
 
-func (p *Encoder) put(c byte) {
-	p.out.tail = append(p.out.tail, c)
-	p.out.settle()
-}
+func (p *Encoder) put(c byte) { p.out.tail = append(p.out.tail, c) }
 
 func (p *Encoder) putInt(digits []byte) {
 	p.out.tail = append(p.out.tail, 'i')

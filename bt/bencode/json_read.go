@@ -57,7 +57,6 @@ func (p *Encoder) stringValue() error {
 		return err
 	}
 	p.out.tail = AppendString(p.out.tail, s)
-	p.out.settle()
 	return nil
 }
 

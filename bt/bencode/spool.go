@@ -37,7 +37,7 @@ func (s *spool) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// settle moves to the file what is too much for memory. Who appends to tail calls it afterwards.
+// settle moves to the file what is too much for memory. Who appends to tail calls it once in a while.
 func (s *spool) settle() {
 	if len(s.tail) >= spoolMemory && !s.all {
 		s.spill()

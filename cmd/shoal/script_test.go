@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"seed":     seedCmd,
 			"idle":     idleCmd,
+			"peers":    peersCmd,
 			"port":     portCmd,
 			"torrent":  torrentCmd,
 			"status":   statusCmd,
@@ -51,7 +52,6 @@ func TestScripts(t *testing.T) {
 			"tracker":  trackerCmd,
 			"tour":     tourCmd,
 			"fakenode": fakenodeCmd,
-			"peers":    peersCmd,
 		},
 	})
 }

@@ -113,22 +113,24 @@ func (in *inputs) torrent(name string, size int64, content func(b []byte) []byte
 	return path, bytes, err
 }
 
-// itemParts are what the large list of small items is made of, in bencode and in JSON.
-const (
-	itemBencode = "d1:ai1e1:b2:xye4:spamli1ei2eei-7e"
-	itemJSON    = `{"a":1,"b":"xy"},"spam",[1,2],-7`
+// An item of the large lists, in bencode and in JSON.
+type item struct{ name, bencode, json string }
+
+var (
+	fileItem  = item{"files", "d6:lengthi16384e4:pathl4:d0127:f012345ee", `{"length":16384,"path":["d012","f012345"]}`}
+	smallItem = item{"small", "d1:ai1e1:b2:xye4:spamli1ei2eei-7e", `{"a":1,"b":"xy"},"spam",[1,2],-7`}
 )
 
-func (in *inputs) bencode() (string, int64, error) {
-	return in.items("items.bencode", "l", itemBencode, "", "e")
+func (i item) asBencode(in *inputs) (string, int64, error) {
+	return in.items(i.name+".bencode", "l", i.bencode, "", "e", itemBytes/len(i.bencode), len(i.bencode))
 }
 
-func (in *inputs) json() (string, int64, error) {
-	return in.items("items.json", "[", itemJSON, ",", "]\n")
+func (i item) asJSON(in *inputs) (string, int64, error) {
+	return in.items(i.name+".json", "[", i.json, ",", "]\n", itemBytes/len(i.bencode), len(i.bencode))
 }
 
-func (in *inputs) items(name, head, item, between, tail string) (string, int64, error) {
-	const items = itemBytes / len(itemBencode)
+// items is a list of so many items. The bytes that it says are those of bencode.
+func (in *inputs) items(name, head, item, between, tail string, items, size int) (string, int64, error) {
 	path, err := in.once(name, func(path string) error {
 		f, err := os.Create(path)
 		if err != nil {
@@ -149,7 +151,7 @@ func (in *inputs) items(name, head, item, between, tail string) (string, int64, 
 		}
 		return f.Close()
 	})
-	return path, int64(items * len(itemBencode)), err
+	return path, int64(items * size), err
 }
 
 // sha1OfMemory is the limit of the machine: two cores hash what lies in the processor's cache.

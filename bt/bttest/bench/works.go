@@ -59,13 +59,15 @@ var works = []work{
 	}},
 	{"files", fmt.Sprintf("a .torrent of %d files, listed", listedFiles), (*inputs).files, showers},
 	{"pieces", fmt.Sprintf("a .torrent of %d pieces", listedPieces), (*inputs).pieces, showers},
-	{"decode", "bencode of small items to JSON; bytes are the bencode's", (*inputs).bencode, func(b *bench, path string) []tool {
-		return []tool{b.tool("bencode", "decode", path)}
-	}},
-	{"encode", "and back; bytes are the bencode's", (*inputs).json, func(b *bench, path string) []tool {
-		return []tool{b.tool("bencode", "encode", path)}
-	}},
+	{"decode", "bencode of file entries to JSON; bytes are the bencode's", fileItem.asBencode, decoder},
+	{"encode", "and back", fileItem.asJSON, encoder},
+	{"decode-small", "the same of items of 3 bytes", smallItem.asBencode, decoder},
+	{"encode-small", "and back", smallItem.asJSON, encoder},
 }
+
+func decoder(b *bench, path string) []tool { return []tool{b.tool("bencode", "decode", path)} }
+
+func encoder(b *bench, path string) []tool { return []tool{b.tool("bencode", "encode", path)} }
 
 func showers(b *bench, path string) []tool {
 	return []tool{
