@@ -176,6 +176,12 @@ func (t *Tx) ShownOf(n int64, natural string) ([]index.Base, error) {
 	return append([]index.Base{*own}, all...), nil
 }
 
+// AnyConflict reports whether a row shows an entry under another path than its natural one.
+func (t *Tx) AnyConflict(n int64) (bool, error) {
+	var one int
+	return t.one("SELECT 1 FROM base INDEXED BY base_natural WHERE share = ? AND natural IS NOT NULL LIMIT 1", []any{n}, &one)
+}
+
 // ByHash are rows of files with that content, at most limit.
 func (t *Tx) ByHash(n int64, hash [32]byte, limit int) ([]index.Base, error) {
 	if hash == [32]byte{} {

@@ -206,6 +206,11 @@ func manyGone(t *testing.T) (a, b *testMember, names []string) {
 	a.remove(names...)
 	waitFor(t, "removals", func() bool { return len(a.ls("")) == 2 })
 	a.settled()
+	waitFor(t, "the last head", func() bool { // a removal that comes before the others is not held
+		last := a.engine().kept().frontier()
+		return !slices.ContainsFunc(b.engine().kept().incomplete(), func(h db.Head) bool { return slices.Contains(last, h.ID) }) &&
+			!slices.ContainsFunc(last, func(id blob.ID) bool { return !b.engine().kept().has(id) })
+	})
 	b.pause(false)
 	waitFor(t, "held removals", func() bool {
 		s, err := b.Status(t.Context(), "s")

@@ -200,14 +200,23 @@ func (e *engine) planEach(paths []string, f func(natural string, ops []index.Op)
 	config := parseConfig(e.row.Options)
 	rules := index.Rules{Wanted: func(p string) bool { return wants(&config, p) }, ReadOnly: e.token.Role < secret.Write, Revert: e.reverts}
 	return e.node.db.View(e.ctx, func(t *db.Tx) error {
+		conflicts, err := t.AnyConflict(e.n)
 		for i, p := range paths {
-			base, err := t.ShownOf(e.n, p)
 			if err != nil {
 				return err
 			}
-			f(p, index.Plan(shown[i], base, rules))
+			var base []index.Base
+			var own *index.Base
+			if conflicts {
+				base, err = t.ShownOf(e.n, p)
+			} else if own, err = t.Base(e.n, p); own != nil {
+				base = []index.Base{*own}
+			}
+			if err == nil {
+				f(p, index.Plan(shown[i], base, rules))
+			}
 		}
-		return nil
+		return err
 	})
 }
 
