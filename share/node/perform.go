@@ -20,12 +20,14 @@ type performer struct {
 	from   []*index.Op // of list
 	rows   []index.Op  // that change B alone
 	parked map[string]*index.Base
-	slots  map[int]string // temporary copies
+	slots  map[int]string  // temporary copies
+	listed map[string]bool // paths of list
+	failed map[string]bool // paths on disk where an operation was not done: those that count on it are not either
 }
 
 // perform does what needs nothing from others, and starts to fetch what does.
 func (e *engine) perform(ops []index.Op, t *tally) error {
-	p := &performer{e: e, tally: t, parked: map[string]*index.Base{}, slots: map[int]string{}}
+	p := &performer{e: e, tally: t, parked: map[string]*index.Base{}, slots: map[int]string{}, listed: map[string]bool{}, failed: map[string]bool{}}
 	for i := range ops {
 		t.begin(&ops[i])
 	}
@@ -50,12 +52,30 @@ func (p *performer) op(op *index.Op) error {
 	case index.Copy, index.Park:
 		return p.copy(op)
 	default:
-		p.add(op, p.diskOp(op))
+		return p.add(op)
 	}
 	return nil
 }
 
-func (p *performer) add(op *index.Op, d disk.Op) {
+// add puts an operation on the list. What comes before it at its paths is done first, for it may fail.
+func (p *performer) add(op *index.Op) error {
+	if p.listed[op.Path] || op.From != "" && p.listed[op.From] {
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	lost := op.Kind == index.Rename && op.Slot != 0 && p.slots[op.Slot] == ""
+	if lost || p.failed[op.Path] || op.From != "" && p.failed[op.From] {
+		p.tally.fail(op)
+		return nil
+	}
+	p.enlist(op, p.diskOp(op))
+	return nil
+}
+
+// enlist puts on the list what nothing before it concerns.
+func (p *performer) enlist(op *index.Op, d disk.Op) {
+	p.listed[d.Path], p.listed[d.From] = true, true
 	if was := p.parked[d.Path]; was != nil && d.Old == nil && d.Do != disk.Rename {
 		d.Old = was // its content is safe in a copy, but it still stands there
 		delete(p.parked, d.Path)
@@ -130,8 +150,7 @@ func (p *performer) copy(op *index.Op) error {
 		p.tally.done(op)
 		return nil
 	}
-	d := disk.Op{Do: disk.Put, Path: op.Path, Temp: temp, Old: present(op.Base), New: newRow(op.Shown)}
-	p.add(op, d)
+	p.enlist(op, disk.Op{Do: disk.Put, Path: op.Path, Temp: temp, Old: present(op.Base), New: newRow(op.Shown)})
 	return nil
 }
 
@@ -151,11 +170,16 @@ func (p *performer) flush() error {
 	}
 	list, from := p.list, p.from
 	p.list, p.from = nil, nil
+	clear(p.listed)
 	outcomes := p.e.folder.applier.Apply(p.e.ctx, list)
 	for i := range outcomes {
 		done, err := p.e.outcome(&outcomes[i], naturalOf(from[i]))
 		if err != nil {
 			return err
+		}
+		if r := outcomes[i].Result; r != disk.Applied && r != disk.Saved {
+			p.failed[list[i].Path], p.failed[list[i].From] = true, true
+			delete(p.failed, "")
 		}
 		if done {
 			p.tally.done(from[i])

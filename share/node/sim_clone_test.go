@@ -2,7 +2,6 @@ package node
 
 import (
 	"database/sql"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -38,5 +37,3 @@ func (w *simWorld) clone(m *simMachine, fooled bool) *simMachine {
 	w.say("%s is a clone of %s, fooled: %v", c.name, m.name, fooled)
 	return c
 }
-
-var _ = fmt.Sprint

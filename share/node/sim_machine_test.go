@@ -226,7 +226,9 @@ func (m *simMachine) kill() {
 // powerCut kills the node and loses what was not synced, and what the boot remembered.
 func (m *simMachine) powerCut(rnd *rand.Rand) {
 	m.kill()
+	before := m.tree()
 	m.fs.Crash(rnd)
+	m.w.say("%s lost power: %v", m.name, differ(before, m.tree()))
 	m.proof = newSimProof()
 	there := m.contents()
 	for sum := range m.before { // what came from others and was not yet durable comes again

@@ -209,7 +209,7 @@ func (w *simWorld) faultStep(m *simMachine, s simStep) {
 // simRun is one history: a share of a few nodes, trouble, and peace.
 func simRun(t *testing.T, seed uint64, allowed func(string) bool, s strict) {
 	t.Helper()
-	simulate(t, seed, func(w *simWorld) {
+	simulate(t, seed, func(t *testing.T, w *simWorld) {
 		w.miss = 0.1
 		r := w.rnd
 		machines := 3 + r.IntN(3)

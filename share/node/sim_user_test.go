@@ -33,11 +33,8 @@ func (w *simWorld) wrote(m *simMachine, data []byte, closed bool) {
 	defer w.mu.Unlock()
 	c := w.written[sum]
 	if c == nil {
-		c = &simContent{name: fmt.Sprintf("c%d(%d)", len(w.written), len(data)), by: m}
+		c = &simContent{name: fmt.Sprintf("c%d(%d, %x)", len(w.written), len(data), sum[:4]), by: m}
 		w.written[sum] = c
-	}
-	if closed && c.removed { // an edit that changes nothing
-		c.removed, c.moved = false, true
 	}
 	c.closed = c.closed || closed
 	if closed {
@@ -181,7 +178,7 @@ func (m *simMachine) put(p string, data []byte) error {
 func (m *simMachine) edit(p string, more []byte, keepTime bool) {
 	u := m.fs.User()
 	f, err := u.Write(p)
-	if err != nil {
+	if err != nil || len(more) == 0 {
 		return
 	}
 	defer f.Close()

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"shoal/share/api"
 )
 
 // simWorld is a simulation: machines whose nodes are whole engines, on disks, a network and clocks that a seed drives, in
@@ -65,7 +63,7 @@ func (l *simTrace) String() string {
 const simLimit = 3 * time.Minute
 
 // simulate runs f in a bubble with an empty world.
-func simulate(t *testing.T, seed uint64, f func(w *simWorld)) {
+func simulate(t *testing.T, seed uint64, f func(t *testing.T, w *simWorld)) {
 	t.Helper()
 	root, trace := simRoot(t), &simTrace{}
 	dog := time.AfterFunc(simLimit, func() { // of the real clock: in the bubble no time passes while somebody spins
@@ -79,7 +77,7 @@ func simulate(t *testing.T, seed uint64, f func(w *simWorld)) {
 			trace: trace, verbose: os.Getenv("SHOAL_SIM_TRACE") != "", written: map[simSum]*simContent{}, chance: rand.New(rand.NewPCG(seed, 3))}
 		w.written[emptySum] = &simContent{name: "empty"}
 		defer w.end()
-		f(w)
+		f(t, w)
 	})
 }
 
@@ -292,4 +290,4 @@ func simBytes(seed uint64, n int, size int) []byte {
 	return b
 }
 
-var _ = api.StateInSync
+func sumOfBytes(b []byte) simSum { return sha256.Sum256(b) }
