@@ -27,7 +27,9 @@ type performer struct {
 func (e *engine) perform(ops []index.Op, t *tally) error {
 	p := &performer{e: e, tally: t, parked: map[string]*index.Base{}, slots: map[int]string{}}
 	for i := range ops {
-		t.left[naturalOf(&ops[i])]++
+		for _, n := range naturalsOf(&ops[i]) {
+			t.left[n]++
+		}
 	}
 	for i := range ops {
 		if err := p.op(&ops[i]); err != nil {
@@ -157,10 +159,12 @@ func (p *performer) flush() error {
 		if err != nil {
 			return err
 		}
-		if done {
-			p.tally.left[naturalOf(from[i])]--
-		} else {
-			p.tally.bad[naturalOf(from[i])] = true
+		for _, n := range naturalsOf(from[i]) {
+			if done {
+				p.tally.left[n]--
+			} else {
+				p.tally.bad[n] = true
+			}
 		}
 	}
 	return context.Cause(p.e.ctx)

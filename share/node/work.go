@@ -67,7 +67,8 @@ func (e *engine) work() (more bool, err error) {
 	if len(paths) == 0 {
 		return more, nil
 	}
-	return more || e.plan.again, e.planPaths(paths)
+	err = e.planPaths(paths)
+	return more || e.plan.again, err
 }
 
 // dueAgain reports whether a path that failed may be tried again.
@@ -279,6 +280,15 @@ func naturalOf(op *index.Op) string {
 		return op.Base.Natural
 	}
 	return op.Path
+}
+
+// naturalsOf are all natural paths that an operation was planned for: a rename is what goes at one and comes at another.
+func naturalsOf(op *index.Op) []string {
+	all := []string{naturalOf(op)}
+	if op.Kind == index.Rename && op.Source != nil && op.Source.Natural != all[0] {
+		all = append(all, op.Source.Natural)
+	}
+	return all
 }
 
 // finish takes from the list what is done.
