@@ -106,8 +106,8 @@ func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 	c := &Client{
 		cfg: cfg, log: log, net: tr, policy: newPolicy(cfg), http: tr.httpClient(false), web: tr.httpClient(true),
 		seeds: newHandlePool(os.OpenFile, maxHandles),
-		up:   rate.NewLimiter(rate.Inf, limiterBurst),
-		down: rate.NewLimiter(rate.Inf, limiterBurst),
+		up:    rate.NewLimiter(rate.Inf, limiterBurst),
+		down:  rate.NewLimiter(rate.Inf, limiterBurst),
 	}
 	c.SetLimits(cfg.DownloadLimit, cfg.UploadLimit)
 	return c, nil
@@ -203,9 +203,11 @@ func (c *Client) start(ctx context.Context) (_ *session, err error) {
 	if err := c.startUDP(ctx, s, udp); err != nil {
 		return nil, err
 	}
-	if c.cfg.LPD && !c.net.noUDP() {
-		if s.lpd, err = newLPD(c.net, uint16(s.port)); err != nil {
+	if (c.cfg.LPD || c.cfg.TryLPD) && !c.net.noUDP() {
+		if s.lpd, err = newLPD(c.net, uint16(s.port)); err != nil && c.cfg.LPD {
 			return nil, err
+		} else if err != nil {
+			c.log.Info("nobody is looked for in the local network", "err", err)
 		}
 	}
 	c.log.Info("session started", "port", s.port)

@@ -29,6 +29,7 @@ type Config struct {
 	DHTCache   string   // file that remembers DHT nodes between sessions; "" = none
 	NoPEX      bool
 	LPD        bool // local peer discovery (BEP 14)
+	TryLPD     bool // the same, where the system lets it: without it the session does without
 	NoTrackers bool // ignore the trackers that torrents name; those the caller adds stay
 	NoWebseeds bool
 	UTP        bool

@@ -39,7 +39,8 @@ func (w *Web) Add(s *Seeding) (torrent string) {
 		webseeds[i] = fmt.Sprintf("http://%s/%s/", a, webName(s.m))
 	}
 	s.webseeds.Store(&webseeds)
-	w.server.add(s.m, &webItem{files: s.files, torrent: s.publish().Bytes(), sent: &s.sent})
+	w.server.add(s.m, &webItem{files: s.files, torrent: s.publish().Bytes(), sent: &s.sent,
+		copies: newWebCopies(s.m, s.copies.noteFetcher)})
 	return fmt.Sprintf("http://%s/%s.torrent", addrs[0], webName(s.m))
 }
 

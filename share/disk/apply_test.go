@@ -357,3 +357,20 @@ func TestApplyDevices(t *testing.T) {
 		t.Errorf("%v, %v", err, w.log.shelf)
 	}
 }
+
+// A symbolic link has a time that can be set, and no mode.
+func TestApplySymlinkTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(memfs.Options{})
+	a := w.applier()
+	row := &index.Base{Path: "l", Type: index.Symlink, Value: []byte("target"), MTime: 1e9}
+	o := one(t, a, disk.Op{Do: disk.PutSymlink, Path: "l", New: row})
+	wantResult(t, o, disk.Applied)
+	later := *row
+	later.MTime, later.Mode, later.HasMode = 2e9, 0o700, true
+	o = one(t, a, disk.Op{Do: disk.SetMeta, Path: "l", Old: o.Row(), New: &later})
+	wantResult(t, o, disk.Applied)
+	if info := lstat(t, w.fs, "l"); info.Ident.MTime != 2e9 || o.Row().Ident.MTime != 2e9 {
+		t.Errorf("%+v", info)
+	}
+}

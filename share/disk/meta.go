@@ -21,7 +21,7 @@ func (b *batch) setMeta(s *step) error {
 	if err != nil {
 		return err
 	}
-	if info.Type != typeOfRow(op.Old) || info.Type == fs.ModeSymlink {
+	if info.Type != typeOfRow(op.Old) {
 		return errStale
 	}
 	if info.Type != fs.ModeDir && info.Ident != op.Old.Ident && !(s.resumed && halfMeta(info.Ident, op)) {
@@ -43,12 +43,12 @@ func (b *batch) meta(s *step, id index.Ident) error {
 	op := &s.Op
 	s.out.Ident = id
 	s.out.Ident.CTime = 0
-	if op.New.HasMode && id.Mode != op.New.Mode&0o777 {
+	if op.New.HasMode && op.New.Type != index.Symlink && id.Mode != op.New.Mode&0o777 {
 		if err := b.fs.Chmod(op.Path, fs.FileMode(op.New.Mode)); err != nil {
 			return err
 		}
 	}
-	timed := op.New.Type == index.File && id.MTime != op.New.MTime
+	timed := op.New.Type != index.Dir && id.MTime != op.New.MTime
 	if timed {
 		if err := b.fs.Chtimes(op.Path, op.New.MTime); err != nil {
 			return err

@@ -134,12 +134,15 @@ func (w *Watcher) Run(ctx context.Context, scan func(Paths) error) error {
 	var failures <-chan error
 	if w.source != nil {
 		defer w.source.Close()
-		events, failures = w.source.events(), w.source.errors()
+		events = w.source.events()
 	}
 	batches := make(chan Paths)
 	done := make(chan error, 1)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if w.source != nil {
+		failures = relay(ctx, w.source.errors())
+	}
 	go func() {
 		for what := range batches {
 			if err := scan(what); err != nil {
@@ -153,6 +156,30 @@ func (w *Watcher) Run(ctx context.Context, scan func(Paths) error) error {
 	close(batches)
 	<-done
 	return context.Cause(ctx)
+}
+
+// relay takes errors at once. The source may hold its lock until one is taken, and Add and Remove wait for that. When many
+// come, those that do not fit are dropped: any one is a scan of everything.
+func relay(ctx context.Context, from <-chan error) <-chan error {
+	to := make(chan error, 64)
+	go func() {
+		for {
+			select {
+			case err, ok := <-from:
+				if !ok {
+					close(to)
+					return
+				}
+				select {
+				case to <- err:
+				default:
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return to
 }
 
 func (w *Watcher) loop(ctx context.Context, events <-chan fsnotify.Event, failures <-chan error, batches chan<- Paths) {

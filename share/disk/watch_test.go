@@ -252,3 +252,31 @@ func TestWatchReal(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// lockedSource holds its lock until an error is taken, as fsnotify does.
+type lockedSource struct {
+	*fakeSource
+	lock sync.Mutex
+}
+
+func (s *lockedSource) Remove(name string) error {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return s.fakeSource.Remove(name)
+}
+
+func TestWatchErrorUnderLock(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	src := &lockedSource{fakeSource: newFakeSource()}
+	w := newWatcher("/folder", WatchOptions{}, src, nil)
+	w.Enter("dir")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx, func(Paths) error { return nil }) }()
+	src.lock.Lock()
+	src.ev <- fsnotify.Event{Name: "/folder/dir", Op: fsnotify.Remove} // Run removes a watch
+	src.errs <- errors.New("out of watches")
+	src.lock.Unlock()
+	cancel()
+	<-done
+}

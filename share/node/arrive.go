@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +34,7 @@ func (e *engine) fetch(s *index.Shown) error {
 	if e.plan.coming[s.Path] != nil {
 		return nil
 	}
-	a := &arrival{shown: *s, large: s.Size > blob.Small}
+	a := &arrival{shown: *s, large: s.Size > blob.Small, of: e.row.State.Root.Files}
 	name := hex.EncodeToString(s.Hash[:])
 	if s.Size == 0 {
 		name = "empty"
@@ -60,6 +61,7 @@ func (e *engine) fetch(s *index.Shown) error {
 		return nil
 	}
 	a.temp = temp
+	a.ctx, a.cancel = context.WithCancel(e.ctx)
 	e.plan.coming[s.Path] = a
 	e.plan.naturals[s.Natural]++
 	switch {
@@ -255,8 +257,60 @@ func (e *engine) recheck(t *tally, of []*arrival) error {
 	return nil
 }
 
+// giveUpOld ends the fetching of what is no longer wanted and may never come: its author has gone on, and nobody has it any
+// more.
+func (e *engine) giveUpOld() error {
+	now := e.row.State.Root.Files
+	for _, a := range e.plan.coming {
+		if a.of == now || !a.large && !e.larder.isMissing(a.cap().ID) {
+			continue
+		}
+		a.of = now
+		ops, err := e.planPath(a.shown.Natural)
+		if err != nil {
+			return err
+		}
+		if putOp(a, ops) != nil {
+			continue
+		}
+		e.plan.again = true
+		if a.cancel(); a.large {
+			continue // it arrives, with an error
+		}
+		if e.larder.drop(a) {
+			e.forget(a)
+			_ = e.folder.fs.Remove(a.temp)
+		}
+	}
+	return nil
+}
+
+func (l *larder) isMissing(id blob.ID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.missing[id]
+}
+
+// drop takes a small file off the list; false when it has just come.
+func (l *larder) drop(a *arrival) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := a.cap().ID
+	waiting := l.ordered[id]
+	i := slices.Index(waiting, a)
+	if i < 0 {
+		return false
+	}
+	if l.ordered[id] = slices.Delete(waiting, i, i+1); len(l.ordered[id]) == 0 {
+		delete(l.ordered, id)
+	}
+	l.bytes -= a.shown.Size
+	return true
+}
+
 // forget ends what fetch began.
 func (e *engine) forget(a *arrival) {
+	a.cancel()
 	delete(e.plan.coming, a.shown.Path)
 	if e.plan.naturals[a.shown.Natural]--; e.plan.naturals[a.shown.Natural] <= 0 {
 		delete(e.plan.naturals, a.shown.Natural)
@@ -266,6 +320,10 @@ func (e *engine) forget(a *arrival) {
 // failed notes why a file did not come.
 func (e *engine) failed(a *arrival) {
 	if e.ctx.Err() != nil {
+		return
+	}
+	if a.err != nil && errors.Is(a.err, context.Canceled) {
+		e.plan.again = true // it was given up: something else is wanted there now
 		return
 	}
 	e.retry(a.shown.Natural, a.shown.Path, a.err)

@@ -89,6 +89,7 @@ func (c *commit) store(t *db.Tx, ch *changes, journal []index.JournalEvent) erro
 			return err
 		}
 	}
+	e.plan.again = e.plan.again || len(ch.todo) > 0
 	return t.AddTodo(e.n, ch.todo...)
 }
 
@@ -233,7 +234,7 @@ func (c *commit) localRow(t *db.Tx, f *found) error {
 	e := c.e
 	if f.Kind == disk.Deleted {
 		row := *f.Base
-		if len(row.Dots) == 0 && row.Type != index.Dir || row.Type == index.Dir {
+		if len(row.Dots) == 0 {
 			return t.DropBase(e.n, row.Path)
 		}
 		row.Present, row.Local = false, true

@@ -284,7 +284,7 @@ func (e *engine) largeTo(ctx context.Context, s *index.Shown, to *os.File) error
 		if err := e.needRecipe(ctx, s.Caps[0].ID); err != nil { // recipe waits for as long as the engine lives
 			return err
 		}
-		l, err := e.recipe(s.Caps[0], s.Size, s.Hash)
+		l, err := e.recipe(ctx, s.Caps[0], s.Size, s.Hash)
 		if err != nil {
 			return err
 		}

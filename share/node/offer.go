@@ -99,7 +99,7 @@ func (e *engine) sourceOf(info blob.ID) (st bt.Storage, dict []byte, end func(),
 		if fs == nil || !c.Present || c.Local || len(c.Caps) == 0 || c.Caps[0].ID != recipe {
 			continue
 		}
-		l, err := e.recipe(c.Caps[0], c.Size, c.Hash)
+		l, err := e.recipe(e.ctx, c.Caps[0], c.Size, c.Hash)
 		if err != nil {
 			continue
 		}

@@ -27,9 +27,7 @@ type performer struct {
 func (e *engine) perform(ops []index.Op, t *tally) error {
 	p := &performer{e: e, tally: t, parked: map[string]*index.Base{}, slots: map[int]string{}}
 	for i := range ops {
-		for _, n := range naturalsOf(&ops[i]) {
-			t.left[n]++
-		}
+		t.begin(&ops[i])
 	}
 	for i := range ops {
 		if err := p.op(&ops[i]); err != nil {
@@ -47,7 +45,7 @@ func (p *performer) op(op *index.Op) error {
 	case index.Adopt, index.Forget:
 		p.rows = append(p.rows, *op)
 	case index.Put:
-		p.tally.bad[naturalOf(op)] = true // until it is here
+		p.tally.fail(op) // until it is here
 		return p.e.fetch(op.Shown)
 	case index.Copy, index.Park:
 		return p.copy(op)
@@ -115,7 +113,7 @@ func (p *performer) copy(op *index.Op) error {
 	}
 	temp, err := p.e.copyTemp(path, source)
 	if err != nil {
-		p.tally.bad[naturalOf(op)] = true
+		p.tally.fail(op)
 		if source.Ident.CTime <= 0 {
 			p.e.settle(path)
 			p.e.plan.waiting[naturalOf(op)] = p.e.node.now().Add(settleWait)
@@ -129,7 +127,7 @@ func (p *performer) copy(op *index.Op) error {
 	}
 	if op.Kind == index.Park {
 		p.slots[op.Slot], p.parked[op.Path] = temp, op.Base
-		p.tally.left[naturalOf(op)]--
+		p.tally.done(op)
 		return nil
 	}
 	d := disk.Op{Do: disk.Put, Path: op.Path, Temp: temp, Old: present(op.Base), New: newRow(op.Shown)}
@@ -159,12 +157,10 @@ func (p *performer) flush() error {
 		if err != nil {
 			return err
 		}
-		for _, n := range naturalsOf(from[i]) {
-			if done {
-				p.tally.left[n]--
-			} else {
-				p.tally.bad[n] = true
-			}
+		if done {
+			p.tally.done(from[i])
+		} else {
+			p.tally.fail(from[i])
 		}
 	}
 	return context.Cause(p.e.ctx)
@@ -186,7 +182,8 @@ func (e *engine) outcome(o *disk.Outcome, natural string) (done bool, err error)
 		if o.Op.From != "" {
 			e.lookAt(o.Op.From)
 		}
-		e.plan.again = true
+		// It is scanned first; a name that is missing counts as removed only after a second look.
+		e.rest(natural)
 		return false, nil
 	case disk.Impossible:
 		return true, e.impossible(o)
@@ -259,7 +256,7 @@ func (p *performer) writeRows() error {
 	return e.node.db.Update(e.ctx, func(t *db.Tx) error {
 		for i := range p.rows {
 			op := &p.rows[i]
-			p.tally.left[naturalOf(op)]--
+			p.tally.done(op)
 			if op.Kind == index.Forget {
 				if err := t.DropBase(e.n, op.Path); err != nil {
 					return err

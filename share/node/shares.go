@@ -133,7 +133,7 @@ func (n *Node) add(ctx context.Context, row *db.Share, token secret.Token) (_ *a
 		return nil, err
 	}
 	if row.Dir != "" {
-		undo, err := prepareDir(row, token)
+		undo, err := n.prepareDir(row, token)
 		if err != nil {
 			return nil, err
 		}
@@ -196,13 +196,13 @@ func (n *Node) free(row *db.Share) error {
 }
 
 // prepareDir makes and marks the folder of a share. undo takes back what it made.
-func prepareDir(row *db.Share, token secret.Token) (undo func(), err error) {
+func (n *Node) prepareDir(row *db.Share, token secret.Token) (undo func(), err error) {
 	_, err = os.Stat(row.Dir)
 	made := errors.Is(err, os.ErrNotExist)
 	if err := os.MkdirAll(row.Dir, 0o755); err != nil {
 		return nil, ioError("making the folder", err)
 	}
-	fs, err := disk.OpenFS(row.Dir)
+	fs, err := n.openFS(row.Dir)
 	if err != nil {
 		return nil, ioError("opening the folder", err)
 	}
@@ -392,19 +392,25 @@ const settleTime = 500 * time.Millisecond
 func (e *engine) sync(ctx context.Context) api.SyncResult {
 	began := time.Now()
 	met, agreed := false, false
+	if e.net != nil {
+		e.net.mu.Lock()
+		e.net.whole = [32]byte{} // of an earlier sync
+		e.net.mu.Unlock()
+	}
 	for ctx.Err() == nil {
 		_, news := e.look()
 		if e.net != nil && len(e.net.all()) > 0 {
 			met = true
 		}
 		if e.inSync() {
-			// A peer that does the same may leave before our time is over: what was agreed on counts.
-			frontier := frontierHash(e.kept().frontier())
 			over := !sleep(ctx, settleTime)
-			if agreed = e.settledAt(frontier); agreed || over {
+			if agreed = e.agrees(); agreed || over {
 				break
 			}
 			continue
+		}
+		if agreed = e.agrees(); agreed {
+			break // a peer that syncs too had this, told us, and left before we had settled
 		}
 		if v, _ := e.look(); met && v.State == api.StateHeld && v.Todo <= v.Held {
 			break

@@ -130,10 +130,16 @@ func (e *engine) inSync() bool {
 	return false
 }
 
-// settledAt reports whether nothing is missing, and nothing is new since the frontier was that.
-func (e *engine) settledAt(frontier [32]byte) bool {
+// agrees reports whether nothing is missing here, and the peer that was last heard to lack nothing has, or had, the same.
+func (e *engine) agrees() bool {
 	v, _ := e.look()
-	return v.Settled && frontierHash(e.kept().frontier()) == frontier
+	if !v.Settled || e.net == nil {
+		return false
+	}
+	frontier := frontierHash(e.kept().frontier())
+	e.net.mu.Lock()
+	defer e.net.mu.Unlock()
+	return e.net.whole == frontier
 }
 
 // info is the share in a list.

@@ -36,7 +36,9 @@ type store struct {
 	queue   []blob.ID        // small blobs to ask for
 	wanted  map[blob.ID]bool // those, and what was asked for and has not come
 	out     int              // of wanted: asked for
-	larges  []blob.ID        // infos whose data is to be fetched
+	named   map[blob.ID]bool // of what was on the list once: whether the frontier namedOf names it
+	namedOf [32]byte
+	larges  []blob.ID // infos whose data is to be fetched
 	large   map[blob.ID]*largeWish
 	running int // of those
 
@@ -270,13 +272,6 @@ func (s *store) usage() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.used
-}
-
-// missing is how many things are not here that complete heads name: 0 when all is.
-func (s *store) missing() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return int64(len(s.wanted) + len(s.large) + len(s.pending))
 }
 
 // asked reports whether the data of all complete heads has been asked for.

@@ -62,7 +62,7 @@ func (s *store) getLarge(info blob.ID) error {
 		case <-s.e.ctx.Done():
 			return context.Cause(s.e.ctx)
 		}
-		if err := s.e.download(&blob.Large{Torrent: *t}, st); err != nil {
+		if err := s.e.download(s.e.ctx, &blob.Large{Torrent: *t}, st); err != nil {
 			return errors.Join(err, st.flush())
 		}
 	}

@@ -30,6 +30,7 @@ type swarm struct {
 	meeting  Meeting    // nil at first
 	peers    map[[32]byte]*peer
 	said     wire.State                 // last told
+	whole    [32]byte                   // the frontier that a peer last said it has all of, also one that has left; zero = none
 	failures map[netip.Addr][]time.Time // of handshakes, by address
 }
 
@@ -299,6 +300,9 @@ func (s *swarm) Message(c *wire.Conn, m wire.Message) {
 	case *wire.State:
 		s.mu.Lock()
 		p.state, p.hasState = *m, true
+		if m.Missing == 0 {
+			s.whole = m.Frontier
+		}
 		s.mu.Unlock()
 		s.fetcher.Retry(c)
 		s.e.stir()

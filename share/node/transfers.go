@@ -136,10 +136,10 @@ func (e *engine) fetchLarge(a *arrival) {
 
 func (e *engine) getLarge(a *arrival) error {
 	if e.net == nil {
-		<-e.ctx.Done()
-		return context.Cause(e.ctx)
+		<-a.ctx.Done()
+		return context.Cause(a.ctx)
 	}
-	l, err := e.recipe(a.cap(), a.shown.Size, a.shown.Hash)
+	l, err := e.recipe(a.ctx, a.cap(), a.shown.Size, a.shown.Hash)
 	if err != nil {
 		return err
 	}
@@ -147,8 +147,8 @@ func (e *engine) getLarge(a *arrival) error {
 	select {
 	case t.slots <- struct{}{}:
 		defer func() { <-t.slots }()
-	case <-e.ctx.Done():
-		return context.Cause(e.ctx)
+	case <-a.ctx.Done():
+		return context.Cause(a.ctx)
 	}
 	file, have, err := e.openTemp(a.temp, l)
 	if err != nil {
@@ -162,7 +162,7 @@ func (e *engine) getLarge(a *arrival) error {
 		return err
 	}
 	sink := newPlainSink(l, file, have)
-	if err := e.download(l, sink); err != nil {
+	if err := e.download(a.ctx, l, sink); err != nil {
 		return err
 	}
 	if err := sink.check(); err != nil {
@@ -172,8 +172,8 @@ func (e *engine) getLarge(a *arrival) error {
 }
 
 // recipe is how a large file is put together: blobs that are kept, or come from peers.
-func (e *engine) recipe(c blob.Cap, size int64, hash [32]byte) (*blob.Large, error) {
-	recipe, err := e.blobOf(c.ID)
+func (e *engine) recipe(ctx context.Context, c blob.Cap, size int64, hash [32]byte) (*blob.Large, error) {
+	recipe, err := e.blobOf(ctx, c.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (e *engine) recipe(c blob.Cap, size int64, hash [32]byte) (*blob.Large, err
 	if len(h.Refs) != 1 {
 		return nil, blob.ErrInvalid
 	}
-	info, err := e.blobOf(h.Refs[0])
+	info, err := e.blobOf(ctx, h.Refs[0])
 	if err != nil {
 		return nil, err
 	}
@@ -196,11 +196,11 @@ func (e *engine) recipe(c blob.Cap, size int64, hash [32]byte) (*blob.Large, err
 }
 
 // blobOf is a blob that is kept, or that comes from a peer and is kept then.
-func (e *engine) blobOf(id blob.ID) (b []byte, err error) {
+func (e *engine) blobOf(ctx context.Context, id blob.ID) (b []byte, err error) {
 	if b, err = e.blobs.Get(id); !errors.Is(err, index.ErrMissing) {
 		return b, err
 	}
-	err = e.net.fetcher.Fetch(e.ctx, []blob.ID{id}, func(_ blob.ID, got []byte) error {
+	err = e.net.fetcher.Fetch(ctx, []blob.ID{id}, func(_ blob.ID, got []byte) error {
 		b = got
 		return e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.PutBlob(e.n, id, got, int64(len(got))) })
 	})
@@ -236,7 +236,7 @@ func (e *engine) reuse(l *blob.Large, to disk.File, have []bool, a *arrival) err
 	if err != nil || row == nil || !row.Present || row.Local || row.Size <= blob.Small || len(row.Caps) == 0 {
 		return err
 	}
-	old, err := e.recipe(row.Caps[0], row.Size, row.Hash)
+	old, err := e.recipe(a.ctx, row.Caps[0], row.Size, row.Hash)
 	if err != nil {
 		return nil // it would only have been a saving
 	}
@@ -271,7 +271,7 @@ func (e *engine) reuse(l *blob.Large, to disk.File, have []bool, a *arrival) err
 }
 
 // download opens the torrent of a large file until all of it is in the storage.
-func (e *engine) download(l *blob.Large, st bt.Storage) error {
+func (e *engine) download(ctx context.Context, l *blob.Large, st bt.Storage) error {
 	t := e.node.transfers
 	x := &transfer{e: e, info: l.Info, own: true}
 	for {
@@ -280,12 +280,12 @@ func (e *engine) download(l *blob.Large, st bt.Storage) error {
 			break
 		}
 		old.close() // it was served while we had another copy
-		if !sleep(e.ctx, 10*time.Millisecond) {
-			return context.Cause(e.ctx)
+		if !sleep(ctx, 10*time.Millisecond) {
+			return context.Cause(ctx)
 		}
 	}
 	defer t.leave(x)
-	data, err := e.node.net.OpenData(e.ctx, bt.DataOptions{Info: l.Dict, Storage: st, Peers: e.net.dataAddrs(), Admit: e.net.admits})
+	data, err := e.node.net.OpenData(ctx, bt.DataOptions{Info: l.Dict, Storage: st, Peers: e.net.dataAddrs(), Admit: e.net.admits})
 	if err != nil {
 		return err
 	}
@@ -293,11 +293,11 @@ func (e *engine) download(l *blob.Large, st bt.Storage) error {
 	x.data = data
 	t.mu.Unlock()
 	defer data.Close()
-	ctx, done := context.WithCancel(e.ctx)
+	ctx, done := context.WithCancel(ctx)
 	defer done()
 	e.wg.Go(func() { e.keepAsking(ctx, l.Info, data) })
 	defer t.closing(x)
-	return data.Wait(e.ctx)
+	return data.Wait(ctx)
 }
 
 // keepAsking asks peers to open a torrent, again while nobody is connected: they may have had no room, or nothing yet.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 
@@ -31,16 +32,20 @@ type planner struct {
 	accepted map[string]bool      // paths on disk whose loss a person has accepted
 	promised bool                 // the database has some of those
 	troubled map[string]bool      // paths on disk that could not be put there at first
+	tries    map[string]int       // natural paths that something stood in the way of, and how often
 	held     map[string]string    // natural paths of those on disk that are held
 }
 
 func newPlanner() planner {
-	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, troubled: map[string]bool{}, accepted: map[string]bool{}, held: map[string]string{}}
+	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, troubled: map[string]bool{}, accepted: map[string]bool{}, tries: map[string]int{}, held: map[string]string{}}
 }
 
 // work brings the disk nearer to the state: what has been fetched is put in place, and more is planned. more says that it
 // can go on at once.
 func (e *engine) work() (more bool, err error) {
+	if err := e.giveUpOld(); err != nil {
+		return false, err
+	}
 	more, err = e.putArrived()
 	if err != nil || len(e.plan.coming) >= maxComing {
 		return more, err
@@ -67,7 +72,7 @@ func (e *engine) work() (more bool, err error) {
 	if len(paths) == 0 {
 		return more, nil
 	}
-	err = e.planPaths(paths)
+	err = e.planPaths(paths) // it may want to be called again
 	return more || e.plan.again, err
 }
 
@@ -109,6 +114,9 @@ func (e *engine) planPaths(paths []string) error {
 	if err := e.releaseOld(paths, batch.Held); err != nil {
 		return err
 	}
+	if err := e.unblock(batch.Blocked); err != nil {
+		return err
+	}
 	done := newTally(paths, idle)
 	done.wait(batch.Held)
 	done.wait(batch.Blocked)
@@ -118,8 +126,38 @@ func (e *engine) planPaths(paths []string) error {
 	return e.finish(done)
 }
 
+// unblock has planned what may stand in the way of operations: a file where a directory is to be is no news of its own when
+// only what is below has changed.
+func (e *engine) unblock(blocked []index.Op) error {
+	var todo []string
+	for i := range blocked {
+		natural := naturalOf(&blocked[i])
+		e.rest(natural)
+		for _, p := range index.Touches(blocked[i].Path) {
+			if p != natural {
+				todo = append(todo, p)
+			}
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	e.plan.again = true
+	slices.Sort(todo)
+	return e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.AddTodo(e.n, slices.Compact(todo)...) })
+}
+
 // settleWait is a little more than the time after which a young file is hashed again.
 const settleWait = disk.RacyTime + 100*time.Millisecond
+
+// staleWait is how long a natural path rests the first time that something else than what was expected is in the way.
+const staleWait = time.Second
+
+// rest lets a natural path wait because something is in the way, longer each time.
+func (e *engine) rest(natural string) {
+	e.plan.waiting[natural] = e.node.now().Add(staleWait << min(e.plan.tries[natural], 5))
+	e.plan.tries[natural]++
+}
 
 // unsettled reports whether operations touch a file that is too young to be known by its identity: it is hashed again
 // first.
@@ -267,7 +305,21 @@ func newTally(paths, idle []string) *tally {
 // wait keeps the natural paths of operations on the list.
 func (t *tally) wait(ops []index.Op) {
 	for i := range ops {
-		t.bad[naturalOf(&ops[i])] = true
+		t.fail(&ops[i])
+	}
+}
+
+// begin, done and fail count an operation at the natural paths that are at their end with it: a rename takes its file away
+// from another, which has no operation of its own.
+func (t *tally) begin(op *index.Op) { t.each(op, func(p string) { t.left[p]++ }) }
+func (t *tally) done(op *index.Op)  { t.each(op, func(p string) { t.left[p]-- }) }
+func (t *tally) fail(op *index.Op)  { t.each(op, func(p string) { t.bad[p] = true }) }
+
+func (t *tally) each(op *index.Op, f func(natural string)) {
+	p := naturalOf(op)
+	f(p)
+	if op.Kind == index.Rename && op.Source != nil && op.Source.Natural != p {
+		f(op.Source.Natural)
 	}
 }
 
@@ -282,15 +334,6 @@ func naturalOf(op *index.Op) string {
 	return op.Path
 }
 
-// naturalsOf are all natural paths that an operation was planned for: a rename is what goes at one and comes at another.
-func naturalsOf(op *index.Op) []string {
-	all := []string{naturalOf(op)}
-	if op.Kind == index.Rename && op.Source != nil && op.Source.Natural != all[0] {
-		all = append(all, op.Source.Natural)
-	}
-	return all
-}
-
 // finish takes from the list what is done.
 func (e *engine) finish(t *tally) error {
 	return e.node.db.Update(e.ctx, func(tx *db.Tx) error {
@@ -298,6 +341,7 @@ func (e *engine) finish(t *tally) error {
 			if left > 0 || t.bad[p] {
 				continue
 			}
+			delete(e.plan.tries, p)
 			if err := tx.Did(e.n, p); err != nil {
 				return err
 			}
@@ -311,8 +355,12 @@ type arrival struct {
 	shown index.Shown
 	temp  string
 	large bool
-	alone bool // putting it is all there is to do at its natural path
+	of    blob.Cap // the tree that it was last wanted by
+	alone bool     // putting it is all there is to do at its natural path
 	err   error
+
+	ctx    context.Context // until it is not wanted any more
+	cancel context.CancelFunc
 }
 
 // caps that a file is fetched by; nil of an empty one.

@@ -12,7 +12,7 @@ type Job struct {
 	f       *Fetcher
 	sink    func(id blob.ID, b []byte) error
 	missed  func(id blob.ID)
-	idle    func() // of one that lasts: nothing is wanted now; nil of others
+	idle    func()        // of one that lasts: nothing is wanted now; nil of others
 	wake    chan struct{} // something of the following may have changed
 	left    int           // ids that are wanted and not used yet; f.mu guards this and what follows
 	missing int           // of those, how many nobody has
