@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,9 +14,10 @@ import (
 )
 
 var crashes = []crash{
-	{"receives", 2, 40, setReceiver},
-	{"commits", 6, 60, setAuthor},
-	{"stores", 2, 60, setStore},
+	{name: "receives", workers: 2, every: 40, set: setReceiver},
+	{name: "receives and is edited", workers: 2, every: 60, set: setEdited},
+	{name: "commits", workers: 4, every: 40, set: setAuthor},
+	{name: "stores", workers: 2, every: 50, set: setStore},
 }
 
 // TestCrash kills a node at its steps: while it gets what another changed, while it commits what its user changed, while it
@@ -150,9 +153,9 @@ type pair struct {
 	stopA func()
 }
 
-func newPair(t *testing.T, top string) *pair {
+func newPair(t *testing.T, top string, powerA, powerB bool) *pair {
 	t.Helper()
-	p := &pair{t: t, a: newSide(t, top, "a"), b: newSide(t, top, "b")}
+	p := &pair{t: t, a: newSide(t, top, "a", powerA), b: newSide(t, top, "b", powerB)}
 	p.a.before()
 	p.a.shoal("share", "create", "s", p.a.dir(), "--host", p.b.host())
 	p.stopA = p.a.serve()
@@ -161,7 +164,7 @@ func newPair(t *testing.T, top string) *pair {
 	if d := difference(treeOf(t, p.b.dir()), treeOf(t, p.a.dir())); d != "" {
 		t.Fatal(d)
 	}
-	p.had = bytesOf(t, p.b.dir())
+	p.had = contentsOf(t, p.b.dir(), true)
 	return p
 }
 
@@ -173,7 +176,7 @@ func (p *pair) changed(top string, running bool) {
 	if !running {
 		return
 	}
-	c := newSide(p.t, top, "c") // sees when A is done
+	c := newSide(p.t, top, "c", false) // sees when A is done
 	c.join(p.a, "read", p.a)
 	for begin := time.Now(); ; {
 		d := difference(treeOf(p.t, c.dir()), p.tree)
@@ -200,8 +203,8 @@ func (p *pair) same() error {
 
 type receiver struct{ *pair }
 
-func setReceiver(t *testing.T, top string) crashed {
-	p := newPair(t, top)
+func setReceiver(t *testing.T, top string, power bool) crashed {
+	p := newPair(t, top, false, power)
 	p.changed(top, true)
 	p.b.save()
 	return receiver{p}
@@ -215,10 +218,77 @@ func (p receiver) point(at int) (steps []bttest.Step, killed bool, err error) {
 	return steps, killed, errors.Join(p.same(), p.b.sound())
 }
 
+// edited is a receiver whose user edits files before it runs again.
+type edited struct {
+	*pair
+	hadA map[string]bool
+}
+
+func setEdited(t *testing.T, top string, power bool) crashed {
+	p := newPair(t, top, false, power)
+	p.changed(top, true)
+	p.stopA()
+	p.a.save()
+	p.b.save()
+	return edited{p, contentsOf(t, p.a.dir(), true)}
+}
+
+func (p edited) point(at int) (steps []bttest.Step, killed bool, err error) {
+	p.a.restore()
+	p.b.restore()
+	stop := p.a.serve()
+	defer stop()
+	steps, killed = p.b.killed(at, "share", "sync", "--for", "60s")
+	had, edits := p.edit(at)
+	p.b.sync()
+	stop()
+	if d := difference(treeOf(p.t, p.b.dir()), treeOf(p.t, p.a.dir())); d != "" {
+		return steps, killed, fmt.Errorf("B is not as A:\n%s", d)
+	}
+	shown := contentsOf(p.t, p.b.dir(), false)
+	for e := range edits {
+		if !shown[e] {
+			err = errors.Join(err, fmt.Errorf("%q is not to be seen", e))
+		}
+	}
+	return steps, killed, errors.Join(err, p.b.mustHave(had), p.a.mustHave(p.hadA), p.a.sound(), p.b.sound())
+}
+
+// edit overwrites each third file of B, whatever it is at the moment, and adds one. It returns what B must have kept of
+// what was there, and what was written.
+func (p edited) edit(at int) (had, edits map[string]bool) {
+	p.t.Helper()
+	had, edits = maps.Clone(p.had), map[string]bool{}
+	write := func(path, content string) {
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			p.t.Fatal(err)
+		}
+		edits[content] = true
+	}
+	for i, path := range slices.Sorted(maps.Keys(treeOf(p.t, p.b.dir()))) {
+		full := filepath.Join(p.b.dir(), path)
+		info, err := os.Lstat(full)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if !info.Mode().IsRegular() || i%3 != at%3 {
+			continue
+		}
+		before, err := os.ReadFile(full)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		delete(had, string(before))
+		write(full, fmt.Sprintf("edit %d of %s", at, path))
+	}
+	write(filepath.Join(p.b.dir(), "mine"), fmt.Sprintf("added at %d", at))
+	return had, edits
+}
+
 type author struct{ *pair }
 
-func setAuthor(t *testing.T, top string) crashed {
-	p := newPair(t, top)
+func setAuthor(t *testing.T, top string, power bool) crashed {
+	p := newPair(t, top, power, false)
 	p.stopA()
 	p.changed(top, false)
 	p.a.save()
@@ -243,8 +313,8 @@ type storing struct {
 	store *side
 }
 
-func setStore(t *testing.T, top string) crashed {
-	s := &storing{&pair{t: t, a: newSide(t, top, "a"), b: newSide(t, top, "b")}, newSide(t, top, "store")}
+func setStore(t *testing.T, top string, power bool) crashed {
+	s := &storing{&pair{t: t, a: newSide(t, top, "a", false), b: newSide(t, top, "b", false)}, newSide(t, top, "store", power)}
 	s.a.before()
 	s.a.shoal("share", "create", "s", s.a.dir())
 	stop := s.a.serve()
@@ -255,7 +325,7 @@ func setStore(t *testing.T, top string) crashed {
 	s.b.join(s.a, "write", s.store)
 	s.b.sync()
 	stop()
-	s.had = bytesOf(t, s.b.dir())
+	s.had = contentsOf(t, s.b.dir(), true)
 	stop = s.a.serve()
 	s.changed(top, true)
 	stop()

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +19,7 @@ import (
 	"shoal/bt/bttest"
 )
 
-// everyStep lets the tests of crashes kill at each step, as make crash does, and not at some.
+// everyStep says at each how manyeth step the tests of crashes kill; make crash says 1.
 const everyStep = "SHOAL_TEST_EVERY_STEP"
 
 // A side is a machine with one share: its state folder, the folder of the share, and what both were before.
@@ -26,10 +27,14 @@ type side struct {
 	t         *testing.T
 	name, top string
 	port      int
+	disk      *disk // whose power can be cut; nil = what was written is there after a kill
 }
 
-func newSide(t *testing.T, top, name string) *side {
-	s := &side{t, name, filepath.Join(top, name), bttest.FreePort(t)}
+func newSide(t *testing.T, top, name string, power bool) *side {
+	s := &side{t: t, name: name, top: filepath.Join(top, name), port: bttest.FreePort(t)}
+	if power {
+		s.disk = newDisk(t, filepath.Join(s.top, "disk"), filepath.Join(s.top, "now"))
+	}
 	for _, dir := range []string{s.home(), s.dir(), s.run()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -94,9 +99,21 @@ func (s *side) log() string {
 }
 
 // save remembers what is there; restore brings it back.
-func (s *side) save() { s.copyAll("now", "saved") }
+func (s *side) save() {
+	if s.disk != nil {
+		s.disk.save()
+		return
+	}
+	s.copyAll("now", "saved")
+}
 
-func (s *side) restore() { s.copyAll("saved", "now") }
+func (s *side) restore() {
+	if s.disk != nil {
+		s.disk.restore()
+		return
+	}
+	s.copyAll("saved", "now")
+}
 
 func (s *side) copyAll(from, to string) {
 	s.t.Helper()
@@ -109,7 +126,7 @@ func (s *side) copyAll(from, to string) {
 	}
 }
 
-// killed runs the program until a step of it, where it is killed; false when it has no such step.
+// killed runs the program until a step of it, where it is killed, and the power cut; false when it has no such step.
 func (s *side) killed(at int, args ...string) (steps []bttest.Step, killed bool) {
 	s.t.Helper()
 	program, err := exec.LookPath("shoal")
@@ -129,6 +146,16 @@ func (s *side) killed(at int, args ...string) (steps []bttest.Step, killed bool)
 	if killed = status == -1; !killed && status != 0 {
 		b, _ := os.ReadFile(out.Name())
 		s.t.Fatalf("%s: shoal %s: status %d\n%s", s.name, strings.Join(args, " "), status, b)
+	}
+	if killed && s.disk != nil {
+		s.disk.cut()
+		err := os.RemoveAll(s.run()) // it was in memory
+		if err == nil {
+			err = os.Mkdir(s.run(), 0o700)
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	return steps, killed
 }
@@ -168,13 +195,19 @@ func treeOf(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// bytesOf are the contents of all files of a folder, archive included.
-func bytesOf(t *testing.T, dir string) map[string]bool {
+// contentsOf are the contents of all files of a folder, with those of its archive if wanted.
+func contentsOf(t *testing.T, dir string, archive bool) map[string]bool {
 	t.Helper()
 	all := map[string]bool{}
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || strings.HasPrefix(p, filepath.Join(dir, ".shoal", "tmp")) {
+		rel, _ := filepath.Rel(dir, p)
+		switch {
+		case err != nil:
 			return err
+		case d.IsDir() && (rel == filepath.Join(".shoal", "tmp") || rel == ".shoal" && !archive):
+			return fs.SkipDir
+		case !d.Type().IsRegular():
+			return nil
 		}
 		b, err := os.ReadFile(p)
 		all[string(b)] = true
@@ -203,7 +236,7 @@ func difference(got, want map[string]string) string {
 
 // mustHave checks that nothing of what a folder had is lost: it is there, or in the archive.
 func (s *side) mustHave(contents map[string]bool) error {
-	here := bytesOf(s.t, s.dir())
+	here := contentsOf(s.t, s.dir(), true)
 	for c := range contents {
 		if !here[c] {
 			return fmt.Errorf("%s: %.40q is lost", s.name, c)
@@ -226,12 +259,13 @@ func (s *side) sound() error {
 	return nil
 }
 
-// A crash is a kind of test: what both sides are before, and what a point of it must come to.
+// A crash is a kind of test: a pair of machines, one of which dies at a step of what it does.
 type crash struct {
 	name    string
-	workers int
-	every   int                                    // in CI each so manyeth step is one
-	set     func(t *testing.T, top string) crashed // up a pair of machines
+	workers int // pairs at a time
+	every   int // in CI each so manyeth step is a point
+	set     func(t *testing.T, top string, power bool) crashed
+	power   bool // it is a power cut
 }
 
 // crashed is a pair of machines of one worker.
@@ -260,21 +294,24 @@ func (c *crash) run(t *testing.T) {
 		every *= 4
 	}
 	first := 1 + rand.IntN(every)
-	if os.Getenv(everyStep) != "" {
-		every, first = 1, 1
+	if n, err := strconv.Atoi(os.Getenv(everyStep)); err == nil {
+		every, first = n, 1+rand.IntN(n)
 	}
 	top := memoryDir(t)
 	var mu sync.Mutex // guards what follows
-	next, points, last := first, 0, 0
+	next, tried, points, last := first, 0, 0, 0
 	t.Run("points", func(t *testing.T) {
 		for w := range workers {
 			t.Run(fmt.Sprint(w), func(t *testing.T) {
 				t.Parallel()
-				m := c.set(t, filepath.Join(top, fmt.Sprint(w)))
+				m := c.set(t, filepath.Join(top, fmt.Sprint(w)), c.power)
 				for {
 					mu.Lock()
 					at, over := next, last > 0
 					next += every
+					if !over {
+						tried++
+					}
 					mu.Unlock()
 					if over || t.Failed() {
 						return
@@ -293,13 +330,14 @@ func (c *crash) run(t *testing.T) {
 						points++
 					} else {
 						last = max(last, len(steps))
+						tried--
 					}
 					mu.Unlock()
 				}
 			})
 		}
 	})
-	t.Logf("%s: points: %d/%d, every %d from %d", c.name, points, last, every, first)
+	t.Logf("%s: points: %d/%d, each of every %d of %d steps, from %d", c.name, points, tried, every, last, first)
 	if points < 3 {
 		t.Errorf("only %d points", points)
 	}

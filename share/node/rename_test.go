@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"shoal/share/api"
 )
 
 // A node whose user renames a file while it runs comes to rest again: others would wait for it forever.
@@ -15,4 +17,17 @@ func TestRenamedWhileRunning(t *testing.T) {
 	}
 	waitFor(t, "an event", func() bool { list := m.ls(""); return len(list) == 2 && list[1] == "file to here" })
 	m.settled()
+}
+
+// Who gets a rename and nothing else is done with both names.
+func TestRenameComes(t *testing.T) {
+	t.Parallel()
+	m := founder(t, map[string]string{"from": "content", "kept": "kept"})
+	j := m.joiner("joiner", "write", api.ShareConfig{})
+	if err := os.Rename(filepath.Join(m.dir, "from"), filepath.Join(m.dir, "to")); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "a rename", func() bool { return j.has("to") && !j.has("from") })
+	j.settled()
+	m.inSync()
 }

@@ -72,7 +72,8 @@ func (e *engine) work() (more bool, err error) {
 	if len(paths) == 0 {
 		return more, nil
 	}
-	return more || e.plan.again, e.planPaths(paths)
+	err = e.planPaths(paths) // it may want to be called again
+	return more || e.plan.again, err
 }
 
 // dueAgain reports whether a path that failed may be tried again.
