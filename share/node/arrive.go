@@ -219,7 +219,10 @@ func (e *engine) putArrived() (more bool, err error) {
 		}
 		if !done {
 			t.bad[natural] = true
-			_ = e.folder.fs.Remove(of[i].temp)
+			// Half done, the temporary file may be what the user had: it belongs to the intent until that is finished.
+			if !e.folder.applier.Unfinished(of[i].shown.Path) {
+				_ = e.folder.fs.Remove(of[i].temp)
+			}
 			continue
 		}
 		t.left[natural]--
