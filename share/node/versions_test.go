@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"shoal/bt"
 	"shoal/share/api"
+	"shoal/share/blob"
 	"shoal/share/db"
 )
 
