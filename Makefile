@@ -5,6 +5,7 @@ PREFIX    ?= /usr/local
 FUZZTIME  ?= 60s
 CHECKS    ?= 20000
 KILLS     ?= 20
+SIMSECONDS ?= 600
 GO        ?= go
 PACKAGES   = ./...
 ENGINES    = $(patsubst %,./%/...,$(wildcard bt share annex))
@@ -68,6 +69,7 @@ docs:
 soak:
 	$(GO) test -count=1 -timeout 60m -run 'NeverBelieve' ./bt -rapid.checks=$(CHECKS)
 	$(GO) test -count=1 -timeout 60m -run 'Histories|Forks|Plans|Views|Arrange' ./share/index -rapid.checks=$$(($(CHECKS) / 4))
+	SHOAL_SIM_SECONDS=$(SIMSECONDS) $(GO) test -count=1 -timeout 24h -v -run 'TestSim' ./share/node
 
 fuzz:
 	@for package in $$($(GO) list $(PACKAGES)); do \

@@ -37,7 +37,7 @@ func newIndexer(s *swarm) *indexer {
 	e := s.e
 	x := &indexer{s: s, blobs: newBlobStore(e.ctx, e.node.db, e.n), whole: map[blob.ID]bool{}, known: map[blob.ID]bool{}}
 	x.refs = index.RefsIn(x.blobs)
-	x.job = s.fetcher.NewLasting(x.take, func(blob.ID) { x.look(time.Second) }, x.idle)
+	x.job = s.fetcher.NewLasting(x.take, func(blob.ID) { x.look(time.Second); x.lookIfLast(0) }, x.idle)
 	return x
 }
 
@@ -121,8 +121,18 @@ func (x *indexer) take(id blob.ID, b []byte) error {
 		if x.s.e.ctx.Err() == nil {
 			x.retry = append(x.retry, id)
 		}
+		return nil
 	}
+	x.lookIfLast(1)
 	return nil
+}
+
+// lookIfLast looks at once when nothing is on its way but what nobody who is here has: the index of one head may be whole
+// while that of another never comes. used is how many ids of the job are at their end in this moment.
+func (x *indexer) lookIfLast(used int) {
+	if st := x.job.Status(); st.Left > used && st.Left-used <= st.Missing {
+		x.look(time.Nanosecond)
+	}
 }
 
 // takeIn takes in a head or a node, and asks for what is missing below it.

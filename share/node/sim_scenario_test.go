@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,57 +154,66 @@ func TestSimClocks(t *testing.T) {
 // old data is still there.
 func TestSimWithheld(t *testing.T) {
 	t.Parallel()
-	simulate(t, 6, func(t *testing.T, w *simWorld) {
-		a := w.machine("admin")
-		a.many("f", 10, 4000, 0)
-		w.share("admin", "store")
-		s := w.all[1]
-		b := w.machine("write")
-		b.join()
-		w.settle(time.Hour)
-		// b writes a new version of everything, and dies when the store has its index and none of the data.
-		w.net.part(func(x, y netip.AddrPort) bool { return x == a.addr || y == a.addr })
-		for i := range 10 {
-			b.write(fmt.Sprintf("f%03d", i), simBytes(6, 100+i, 300_000), true)
-		}
-		b.write("g/new", simBytes(6, 200, 300_000), false)
-		b.look()
-		head := func() bool {
-			l := s.engine().kept()
-			return len(l.frontier()) == 1 && len(l.incomplete()) == 0 && len(l.all) > 2
-		}
-		for !head() {
-			time.Sleep(time.Millisecond)
-		}
-		b.kill()
-		w.net.part(nil)
-		w.days(60)
-		c := w.machine("read")
-		c.join()
-		time.Sleep(10 * time.Minute)
+	for _, what := range []string{"data", "tree"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			simulate(t, 6, func(t *testing.T, w *simWorld) { w.withheld(t, what == "tree") })
+		})
+	}
+}
+
+func (w *simWorld) withheld(t *testing.T, tree bool) {
+	a := w.machine("admin")
+	a.many("f", 10, 4000, 0)
+	w.share("admin", "store")
+	s, b := w.all[1], w.machine("write")
+	b.join()
+	w.settle(time.Hour)
+	// b writes a new version of everything, and dies when the store has the head, or its tree, and no data.
+	w.net.part(func(x, y netip.AddrPort) bool { return x == a.addr || y == a.addr })
+	before := s.engine().kept().frontier()
+	for i := range 10 {
+		b.write(fmt.Sprintf("f%03d", i), simBytes(6, 100+i, 300_000), true)
+	}
+	b.write("g/new", simBytes(6, 200, 300_000), false)
+	b.look()
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
 		w.quiet()
-		st, err := c.node().Status(t.Context(), "s")
-		if err != nil {
-			t.Fatal(err)
+		l := s.engine().kept()
+		if tree && len(l.incomplete()) > 0 || !tree && !slices.Equal(l.frontier(), before) {
+			break
 		}
-		if st.TotalFiles != 11 {
-			t.Errorf("the joiner knows %d files", st.TotalFiles)
+		if time.Since(began) > time.Minute {
+			t.Fatal("the store has not heard of the head")
 		}
-		for i := range 10 { // a has its old files in place, for their successors never came
-			name := fmt.Sprintf("f%03d", i)
-			found := false
-			a.fs.Walk(func(p string, _ disk.Info, data []byte) {
-				found = found || isWithin(p, name) && bytes.Equal(data, simBytes(6, i, 4000))
-			})
-			if !found {
-				t.Errorf("%s of a is gone", name)
-			}
+	}
+	b.kill()
+	w.net.part(nil)
+	w.days(60)
+	c := w.machine("read")
+	c.join()
+	time.Sleep(10 * time.Minute)
+	w.quiet()
+	st, err := c.node().Status(t.Context(), "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[bool]int64{true: 10, false: 11}[tree]; st.TotalFiles != want {
+		t.Errorf("who joins knows %d files, want %d", st.TotalFiles, want)
+	}
+	there := a.contents() // in place, for what is to come after them never came
+	for i := range 10 {
+		if !there[sumOfBytes(simBytes(6, i, 4000))] {
+			t.Errorf("old file %d of a is gone", i)
 		}
-		b.start()
-		w.heal()
-		w.settle(time.Hour)
-		w.check(strict{})
-	})
+	}
+	if tree && len(c.tree()) != 10 {
+		t.Errorf("who joins has %v", c.tree())
+	}
+	b.start()
+	w.heal()
+	w.settle(time.Hour)
+	w.check(strict{})
 }
 
 // T7: ransomware on one machine edits every file, then deletes every file. The guard of the others trips on both, and six
@@ -410,12 +421,12 @@ func TestSimFifty(t *testing.T) {
 	})
 }
 
-// 5,000 runs of cron on one machine, each with something to say, end with one writer id (issue: "share sync --for").
+// 5,000 runs of cron on one machine (by make soak; some in other runs), each with something to say, end with one writer id (issue: "share sync --for").
 func TestSimCron(t *testing.T) {
 	t.Parallel()
-	runs := 5000
-	if testing.Short() {
-		runs = 200
+	runs := 200 // each opens a database
+	if os.Getenv("SHOAL_SIM_SECONDS") != "" {
+		runs = 5000
 	}
 	simulate(t, 5000, func(t *testing.T, w *simWorld) {
 		a := w.machine("admin")
