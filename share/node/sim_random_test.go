@@ -301,13 +301,13 @@ func healthy(kind string) bool {
 // TestSimTrouble: users, cuts, kills, power cuts, clocks and full disks; nothing is lost, nothing comes back.
 func TestSimTrouble(t *testing.T) {
 	t.Parallel()
-	simSeeds(t, 16, func(t *testing.T, seed uint64) { simRun(t, seed, healthy, strict{gone: true}) })
+	simSeeds(t, 4, func(t *testing.T, seed uint64) { simRun(t, seed, healthy, strict{gone: true}) })
 }
 
 // TestSimDatabases: databases are lost, restored and cloned, too; then things may come back rather than vanish.
 func TestSimDatabases(t *testing.T) {
 	t.Parallel()
-	simSeeds(t, 16, func(t *testing.T, seed uint64) { simRun(t, seed, nil, strict{}) })
+	simSeeds(t, 4, func(t *testing.T, seed uint64) { simRun(t, seed, nil, strict{}) })
 }
 
 // known reports whether another machine that runs has a head of the share.

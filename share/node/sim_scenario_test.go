@@ -424,7 +424,7 @@ func TestSimFifty(t *testing.T) {
 // 5,000 runs of cron on one machine (by make soak; some in other runs), each with something to say, end with one writer id (issue: "share sync --for").
 func TestSimCron(t *testing.T) {
 	t.Parallel()
-	runs := 200 // each opens a database
+	runs := 40 // each opens a database
 	if os.Getenv("SHOAL_SIM_SECONDS") != "" {
 		runs = 5000
 	}
