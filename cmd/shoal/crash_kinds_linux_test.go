@@ -139,7 +139,7 @@ func (s *side) join(from *side, role string, hosts ...*side) {
 
 func (s *side) sync() {
 	s.t.Helper()
-	if out, err := s.command("share", "sync", "--for", "60s", "--json", "-vv").CombinedOutput(); err != nil {
+	if out, err := s.command("share", "sync", "--for", "60s", "--json").CombinedOutput(); err != nil {
 		s.t.Fatalf("%s: sync: %v\n%s\n%s", s.name, err, out, difference(treeOf(s.t, s.dir()), nil))
 	}
 }

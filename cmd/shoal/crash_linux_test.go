@@ -75,7 +75,7 @@ func (s *side) shoal(args ...string) string {
 // serve runs the node until stop is called.
 func (s *side) serve() (stop func()) {
 	s.t.Helper()
-	cmd := s.command("serve", "-vv")
+	cmd := s.command("serve")
 	log, err := os.Create(filepath.Join(s.top, "serve.log"))
 	if err != nil {
 		s.t.Fatal(err)
@@ -288,57 +288,82 @@ func memoryDir(t *testing.T) string {
 	return dir
 }
 
-func (c *crash) run(t *testing.T) {
-	every, workers := c.every, c.workers
+// A tally is which steps of a kind of crash are points, and what came of them.
+type tally struct {
+	mu                  sync.Mutex // guards what follows
+	next, every         int
+	points, tried, last int            // last is how many steps a run has that is not killed; they vary a little
+	calls               map[string]int // of points
+}
+
+func newTally(every int) *tally {
 	if testing.Short() {
 		every *= 4
 	}
-	first := 1 + rand.IntN(every)
 	if n, err := strconv.Atoi(os.Getenv(everyStep)); err == nil {
-		every, first = n, 1+rand.IntN(n)
+		every = n
 	}
-	top := memoryDir(t)
-	var mu sync.Mutex // guards what follows
-	next, tried, points, last := first, 0, 0, 0
+	return &tally{next: 1 + rand.IntN(every), every: every, calls: map[string]int{}}
+}
+
+// take is the next step to kill at; false when there are no more.
+func (y *tally) take() (at int, ok bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if y.last > 0 {
+		return 0, false
+	}
+	at = y.next
+	y.next += y.every
+	y.tried++
+	return at, true
+}
+
+// came notes that a point, or a run that had no such step, came to a good end.
+func (y *tally) came(steps []bttest.Step, killed bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if !killed {
+		y.last = max(y.last, len(steps))
+		y.tried--
+		return
+	}
+	y.points++
+	y.calls[steps[len(steps)-1].Call]++
+}
+
+func (c *crash) run(t *testing.T) {
+	top, y := memoryDir(t), newTally(c.every)
+	first := y.next
 	t.Run("points", func(t *testing.T) {
-		for w := range workers {
-			t.Run(fmt.Sprint(w), func(t *testing.T) {
+		for w := range c.workers {
+			t.Run(strconv.Itoa(w), func(t *testing.T) {
 				t.Parallel()
-				m := c.set(t, filepath.Join(top, fmt.Sprint(w)), c.power)
-				for {
-					mu.Lock()
-					at, over := next, last > 0
-					next += every
-					if !over {
-						tried++
-					}
-					mu.Unlock()
-					if over || t.Failed() {
-						return
-					}
-					steps, killed, err := m.point(at)
-					where := "the end"
-					if killed {
-						where = strings.ReplaceAll(steps[len(steps)-1].String(), top, "")
-					}
-					if err != nil {
-						t.Fatalf("killed at step %d, %s: %v", at, where, err)
-					}
-					t.Logf("%d: %s", at, where)
-					mu.Lock()
-					if killed {
-						points++
-					} else {
-						last = max(last, len(steps))
-						tried--
-					}
-					mu.Unlock()
-				}
+				c.work(t, filepath.Join(top, strconv.Itoa(w)), y)
 			})
 		}
 	})
-	t.Logf("%s: points: %d/%d, each of every %d of %d steps, from %d", c.name, points, tried, every, last, first)
-	if points < 3 {
-		t.Errorf("only %d points", points)
+	t.Logf("%s: points: %d/%d, each of every %d of %d steps, from %d: %v", c.name, y.points, y.tried, y.every, y.last, first, y.calls)
+	if y.points == 0 {
+		t.Error("no point")
+	}
+}
+
+// work kills one pair of machines, again and again.
+func (c *crash) work(t *testing.T, top string, y *tally) {
+	var m crashed
+	for !t.Failed() {
+		at, ok := y.take()
+		if !ok {
+			return
+		}
+		if m == nil {
+			m = c.set(t, top, c.power)
+		}
+		steps, killed, err := m.point(at)
+		if err != nil {
+			t.Fatalf("killed at step %d, %s: %v", at, steps[len(steps)-1], err)
+		}
+		y.came(steps, killed)
 	}
 }
