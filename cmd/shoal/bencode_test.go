@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -118,17 +119,23 @@ func messagesOfDHT(t *testing.T) map[string][]byte {
 	}
 	messages := map[string][]byte{}
 	buf := make([]byte, 64<<10)
-	receive := func(name string) {
-		if err := conn.SetReadDeadline(time.Now().Add(bttest.Patience)); err != nil {
-			t.Fatal(err)
+	// A packet may be lost, and a busy node may not answer: then it is asked again.
+	receive := func(name string, ask func() error) {
+		n, err := 0, ask()
+		for end := time.Now().Add(bttest.Patience); err == nil && n == 0 && time.Now().Before(end); {
+			if err = conn.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+				break
+			}
+			if n, _, err = conn.ReadFrom(buf); errors.Is(err, os.ErrDeadlineExceeded) {
+				err = ask()
+			}
 		}
-		n, _, err := conn.ReadFrom(buf)
-		if err != nil {
+		if err != nil || n == 0 {
 			t.Fatalf("%s: %v", name, err)
 		}
 		messages[fmt.Sprintf("DHT %d, after %s", len(messages), name)] = bytes.Clone(buf[:n])
 	}
-	receive("start")
+	receive("start", func() error { return nil })
 	id, target := strings.Repeat("\x80", 20), strings.Repeat("a", 20)
 	for _, query := range []string{
 		"d1:ad2:id20:" + id + "e1:q4:ping1:t2:\xff\x001:y1:qe",
@@ -136,10 +143,10 @@ func messagesOfDHT(t *testing.T) map[string][]byte {
 		"d1:ad2:id20:" + id + "9:info_hash20:" + target + "e1:q9:get_peers1:t2:gp1:y1:qe",
 		"d1:ad2:id20:" + id + "e1:q5:what?1:t2:no1:y1:qe",
 	} {
-		if _, err := conn.WriteTo([]byte(query), addr); err != nil {
-			t.Fatal(err)
-		}
-		receive(query[36:])
+		receive(query[36:], func() error {
+			_, err := conn.WriteTo([]byte(query), addr)
+			return err
+		})
 	}
 	return messages
 }
