@@ -175,11 +175,14 @@ func (l *lpd) read(c *lpdConn) {
 
 // heed reports what a packet says about torrents of ours.
 func (l *lpd) heed(packet []byte, from netip.AddrPort) {
+	if bytes.Contains(packet, []byte(l.cookie)) {
+		return // our own
+	}
 	if !l.allow(from.Addr(), time.Now()) || l.transport.policy.refuses(from.Addr()) != "" {
 		return
 	}
 	m, ok := parseLPD(packet)
-	if !ok || m.cookie == l.cookie {
+	if !ok {
 		return
 	}
 	peer := netip.AddrPortFrom(from.Addr(), m.port)
