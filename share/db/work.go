@@ -168,9 +168,29 @@ func (t *Tx) Release(n int64, path string) error {
 	return t.exec("DELETE FROM held WHERE share = ? AND path = ?", n, path)
 }
 
-// Take counts files that others removed or replaced here.
-func (t *Tx) Take(n int64, at time.Time, files, bytes int64) error {
-	return t.exec("INSERT INTO taken(share, at, files, bytes) VALUES(?, ?, ?, ?)", n, at.Unix(), files, bytes)
+// takenTable counts a file once, however often it is replaced.
+const takenTable = `
+DROP TABLE taken;
+CREATE TABLE taken(                      -- what the guard counts: removed and replaced by others
+	share INTEGER NOT NULL,
+	path  TEXT NOT NULL,
+	at    INTEGER NOT NULL,
+	bytes INTEGER NOT NULL,
+	PRIMARY KEY(share, path)
+) WITHOUT ROWID;
+CREATE INDEX taken_at ON taken(share, at);
+`
+
+// Take counts a file that others removed or replaced here.
+func (t *Tx) Take(n int64, path string, at time.Time, bytes int64) error {
+	return t.exec("INSERT INTO taken(share, path, at, bytes) VALUES(?, ?, ?, ?) ON CONFLICT(share, path) DO UPDATE SET at = excluded.at, bytes = max(bytes, excluded.bytes)",
+		n, path, at.Unix(), bytes)
+}
+
+// WasTaken reports whether a file is among those that [Tx.Taken] counts.
+func (t *Tx) WasTaken(n int64, path string, since time.Time) (bool, error) {
+	var one int
+	return t.one("SELECT 1 FROM taken WHERE share = ? AND path = ? AND at >= ?", []any{n, path, since.Unix()}, &one)
 }
 
 // Taken is how many were, since a time.
@@ -178,7 +198,7 @@ func (t *Tx) Taken(n int64, since time.Time) (files, bytes int64, err error) {
 	if err := t.exec("DELETE FROM taken WHERE share = ? AND at < ?", n, since.Unix()-86400); err != nil {
 		return 0, 0, err
 	}
-	_, err = t.one("SELECT coalesce(sum(files), 0), coalesce(sum(bytes), 0) FROM taken WHERE share = ? AND at >= ?", []any{n, since.Unix()}, &files, &bytes)
+	_, err = t.one("SELECT count(*), coalesce(sum(bytes), 0) FROM taken INDEXED BY taken_at WHERE share = ? AND at >= ?", []any{n, since.Unix()}, &files, &bytes)
 	return files, bytes, err
 }
 

@@ -23,6 +23,7 @@ type Guard struct {
 
 	Held     func(path string) bool // what is held since an earlier plan, by its path on disk; nil: nothing
 	Accepted func(path string) bool // what a person has accepted; nil: nothing
+	Counted  func(path string) bool // what is in Removed or Replaced already; nil: nothing
 }
 
 // A Batch is a plan that has passed the guard.
@@ -40,11 +41,11 @@ func (g Guard) Arrange(ops []Op, disk Disk) Batch {
 	for {
 		b.Ops, b.Blocked = arrange(ops, disk, paths)
 		if !tripped {
-			removed, replaced := Losses(g.unaccepted(b.Ops))
+			removed, replaced := Losses(notAt(notAt(b.Ops, g.Accepted), g.Counted))
 			tripped = g.trips(removed, replaced)
 		}
 		hold := map[string]bool{}
-		for _, op := range g.unaccepted(b.Ops) {
+		for _, op := range notAt(b.Ops, g.Accepted) {
 			if op.loses() && (tripped || g.Held != nil && g.Held(op.Path)) {
 				hold[op.Path] = true
 				paths = append(paths, op.Path)
@@ -76,13 +77,14 @@ func (g Guard) trips(removed, replaced Count) bool {
 	return n.Files > GuardFiles && (4*n.Files > of.Files || 2*n.Bytes > of.Bytes)
 }
 
-func (g Guard) unaccepted(ops []Op) []Op {
-	if g.Accepted == nil {
+// notAt is the operations that are not at some paths.
+func notAt(ops []Op, some func(path string) bool) []Op {
+	if some == nil {
 		return ops
 	}
 	var rest []Op
 	for _, op := range ops {
-		if !g.Accepted(op.Path) {
+		if !some(op.Path) {
 			rest = append(rest, op)
 		}
 	}

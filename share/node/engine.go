@@ -47,17 +47,17 @@ type engine struct {
 	shelved  atomic.Bool // something is, or was, in the archive
 
 	// Of the control goroutine alone.
-	row                  db.Share
-	folder               *folder // nil while it is absent
-	plan                 planner
-	shows                *index.View
-	showsOf              blob.Cap
-	mustPublish          bool
-	policyAt             [32]byte // the frontier that a policy was looked for in
-	reverting            []string // paths whose local changes are to be given up
-	lostFiles, lostBytes int64    // not yet counted
-	temps                int
-	gathering            time.Duration // until files that came are put in place
+	row         db.Share
+	folder      *folder // nil while it is absent
+	plan        planner
+	shows       *index.View
+	showsOf     blob.Cap
+	mustPublish bool
+	policyAt    [32]byte // the frontier that a policy was looked for in
+	reverting   []string // paths whose local changes are to be given up
+	lost        []taken  // not yet counted
+	temps       int
+	gathering   time.Duration // until files that came are put in place
 
 	mu        sync.Mutex // guards what follows
 	heads     headList

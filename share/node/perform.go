@@ -200,7 +200,7 @@ func (e *engine) outcome(o *disk.Outcome, natural string) (done bool, err error)
 		if row := o.Row(); row != nil && row.Type == index.File && row.Ident.CTime <= 0 {
 			e.settle(row.Path)
 		}
-		return true, errors.Join(e.lost(o), e.relieved(o.Op.Path))
+		return true, errors.Join(e.takes(o), e.relieved(o.Op.Path))
 	case disk.Stale:
 		e.lookAt(o.Op.Path)
 		if o.Op.From != "" {
@@ -225,8 +225,14 @@ func (e *engine) relieved(path string) error {
 	return e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.SetProblem(e.n, path, "", "", e.node.now()) })
 }
 
-// lost counts what others removed or replaced here, for the guard.
-func (e *engine) lost(o *disk.Outcome) error {
+// A taken is a file that others removed or replaced here.
+type taken struct {
+	path  string
+	bytes int64
+}
+
+// takes counts what others removed or replaced here, for the guard.
+func (e *engine) takes(o *disk.Outcome) error {
 	var b *index.Base
 	switch o.Op.Do {
 	case disk.Delete, disk.Put, disk.PutSymlink:
@@ -238,8 +244,7 @@ func (e *engine) lost(o *disk.Outcome) error {
 		delete(e.plan.accepted, o.Op.Path)
 		return nil
 	}
-	e.lostFiles++
-	e.lostBytes += b.Size
+	e.lost = append(e.lost, taken{o.Op.Path, b.Size})
 	return nil
 }
 
@@ -295,11 +300,12 @@ func (p *performer) writeRows() error {
 				return err
 			}
 		}
-		if e.lostFiles == 0 {
-			return nil
+		for _, l := range e.lost {
+			if err := t.Take(e.n, l.path, e.node.now(), l.bytes); err != nil {
+				return err
+			}
 		}
-		files, bytes := e.lostFiles, e.lostBytes
-		e.lostFiles, e.lostBytes = 0, 0
-		return t.Take(e.n, e.node.now(), files, bytes)
+		e.lost = nil
+		return nil
 	})
 }

@@ -227,13 +227,14 @@ func (e *engine) guard(ops []index.Op) (index.Batch, error) {
 		Held:     func(p string) bool { _, ok := e.plan.held[p]; return ok },
 		Accepted: func(p string) bool { return e.plan.accepted[p] },
 	}
+	since := e.node.now().Add(-24 * time.Hour)
 	err := e.node.db.Update(e.ctx, func(t *db.Tx) error {
 		files, bytes, err := t.CountBase(e.n)
 		if err != nil {
 			return err
 		}
 		g.Total = index.Count{Files: int(files), Bytes: bytes}
-		files, bytes, err = t.Taken(e.n, e.node.now().Add(-24*time.Hour))
+		files, bytes, err = t.Taken(e.n, since)
 		g.Removed = index.Count{Files: int(files), Bytes: bytes}
 		return err
 	})
@@ -243,6 +244,11 @@ func (e *engine) guard(ops []index.Op) (index.Batch, error) {
 	var b index.Batch
 	if err := e.node.db.View(e.ctx, func(t *db.Tx) error {
 		rows := rowsOf{t, e.n, g.Total.Files == 0, new(error)}
+		g.Counted = func(p string) bool {
+			was, err := t.WasTaken(e.n, p, since)
+			*rows.err = cmp.Or(*rows.err, err)
+			return was
+		}
 		b = g.Arrange(ops, rows)
 		return *rows.err
 	}); err != nil {
