@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"shoal/bt"
 	"shoal/share/api"
@@ -353,89 +352,4 @@ func (n *Node) Pause(ctx context.Context, name string, paused bool) error {
 		e.poke()
 		return nil
 	})
-}
-
-// Sync runs shares until each is in sync with a peer, or its time is over.
-func (n *Node) Sync(ctx context.Context, opts api.SyncOptions) ([]api.SyncResult, error) {
-	var engines []*engine
-	if len(opts.Names) == 0 {
-		engines = n.all()
-	}
-	for _, name := range opts.Names {
-		e, err := n.find(name)
-		if err != nil {
-			return nil, err
-		}
-		engines = append(engines, e)
-	}
-	n.Start()
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opts.For, 10*time.Minute))
-	defer cancel()
-	results := make([]api.SyncResult, len(engines))
-	done := make(chan struct{})
-	for i, e := range engines {
-		go func() {
-			results[i] = e.sync(ctx)
-			done <- struct{}{}
-		}()
-	}
-	for range engines {
-		<-done
-	}
-	return results, nil
-}
-
-// settleTime is how long a share that is in sync stays, so that its peers learn of it.
-const settleTime = 500 * time.Millisecond
-
-// sync waits until the share is in sync, or ctx is done.
-func (e *engine) sync(ctx context.Context) api.SyncResult {
-	began := time.Now()
-	met, agreed := false, false
-	if e.net != nil {
-		e.net.mu.Lock()
-		e.net.whole = [32]byte{} // of an earlier sync
-		e.net.mu.Unlock()
-	}
-	for ctx.Err() == nil {
-		_, news := e.look()
-		if e.net != nil && len(e.net.all()) > 0 {
-			met = true
-		}
-		if e.inSync() {
-			over := !sleep(ctx, settleTime)
-			if agreed = e.agrees(); agreed || over {
-				break
-			}
-			continue
-		}
-		if agreed = e.agrees(); agreed {
-			break // a peer that syncs too had this, told us, and left before we had settled
-		}
-		if v, _ := e.look(); met && v.State == api.StateHeld && v.Todo <= v.Held {
-			break
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-		}
-	}
-	r := api.SyncResult{Name: e.row.Name, Code: string(bt.OK), Seconds: time.Since(began).Seconds()}
-	v, _ := e.look()
-	switch {
-	case agreed || e.inSync():
-	case v.State == api.StateHeld:
-		r.Code, r.Message = "held", fmt.Sprintf("%d changes by others wait for you", v.Held)
-	case v.State == api.StateError || v.State == api.StateAbsent:
-		r.Code, r.Message = string(bt.Failed), v.Err
-	case !met:
-		r.Code, r.Message = string(bt.NoPeers), "no other node of the share was met"
-	default:
-		r.Code, r.Message = "not-in-sync", "the time was over before everything was the same"
-	}
-	s, err := e.status(context.WithoutCancel(ctx))
-	if err == nil {
-		r.Status, r.Received, r.Sent = s, s.Received, s.Sent
-	}
-	return r
 }
