@@ -106,7 +106,32 @@ func (l intents) end(t *db.Tx, o *disk.Outcome) error {
 	if row := o.Row(); row != nil {
 		return t.PutBase(n, row)
 	}
+	if o.Op.Do == disk.Rmdir {
+		if err := l.emptied(t, o.Op.Path); err != nil {
+			return err
+		}
+	}
 	return t.DropBase(n, o.Op.Path)
+}
+
+// emptied forgets what B still has below a directory that was empty: the user took it away, and no scan has missed it yet.
+func (l intents) emptied(t *db.Tx, dir string) error {
+	var paths, naturals []string
+	err := t.Under(l.e.n, dir, func(b *index.Base) error {
+		if b.Present {
+			paths, naturals = append(paths, b.Path), append(naturals, b.Natural)
+		}
+		return nil
+	})
+	for _, p := range paths {
+		if err == nil {
+			err = t.DropBase(l.e.n, p)
+		}
+	}
+	if err != nil || len(naturals) == 0 {
+		return err
+	}
+	return t.AddTodo(l.e.n, naturals...)
 }
 
 func (l intents) Pending() (all []disk.Intent, err error) {

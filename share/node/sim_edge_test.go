@@ -29,3 +29,24 @@ func TestSimWrittenOften(t *testing.T) {
 		})
 	}
 }
+
+// Others remove a directory of which the user took a file away, just before, and put a file in its place.
+func TestSimRemovedByBoth(t *testing.T) {
+	t.Parallel()
+	simulate(t, 91, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		a.many("d/f", 3, 700, 0)
+		w.share("admin", "write")
+		b := w.all[1]
+		w.miss = 1 // b does not notice
+		b.remove("d/f001")
+		w.miss = 0
+		for i := range 3 {
+			a.remove(fmt.Sprintf("d/f%03d", i))
+		}
+		a.remove("d")
+		a.write("d", simBytes(91, 1, 100), true)
+		w.settle(time.Hour)
+		w.check(strict{})
+	})
+}
