@@ -9,9 +9,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"shoal/bt/bttest"
 	"testing"
 	"time"
+
+	"shoal/bt/bttest"
 )
 
 // local is a session that talks to nobody but who it is told.

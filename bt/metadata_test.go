@@ -7,9 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"shoal/bt/bttest"
 	"testing"
 	"time"
+
+	"shoal/bt/bttest"
 )
 
 // Torrents with v2 hashes alone come by magnet as fast as others: the piece layers are asked for first, also those of

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"shoal/bt/bttest"
 	"testing"
 	"time"
+
+	"shoal/bt/bttest"
 )
 
 // Neither a reader of the stream that reads nothing more nor a standard input that says nothing keeps a download from
