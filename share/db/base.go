@@ -29,13 +29,6 @@ func split(path string) (dir, name string) {
 	return path[:i], path[i+1:]
 }
 
-func join(dir, name string) string {
-	if dir == "" {
-		return name
-	}
-	return dir + "/" + name
-}
-
 // PutBase sets the row of a path.
 func (t *Tx) PutBase(n int64, b *index.Base) error {
 	dir, name := split(b.Path)
@@ -79,7 +72,7 @@ func scanBase(r *sql.Rows, b *index.Base) error {
 		&i.Size, &i.MTime, &i.CTime, &inode, &dev, &imode); err != nil {
 		return err
 	}
-	b.Path = join(dir, name)
+	b.Path = index.PathOf(dir, name)
 	b.Natural = b.Path
 	if natural.Valid {
 		b.Natural = natural.String

@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 
+	"shoal/share/index"
+
 	"github.com/bmatcuk/doublestar/v4"
 )
 
@@ -132,7 +134,7 @@ func noBraces(s string) string {
 // readRules reads the ignore file of a directory: up where there is none. An errPattern comes with rules; after another
 // error nothing in the directory may be shared, for some of it could be meant to be ignored.
 func readRules(f FS, up *rules, dir, disk string) (*rules, error) {
-	file, err := f.Open(join(disk, IgnoreFile))
+	file, err := f.Open(index.PathOf(disk, IgnoreFile))
 	if notExist(err) {
 		return up, nil
 	}

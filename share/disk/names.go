@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"shoal/share/index"
+
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -22,13 +24,6 @@ func isASCII(s string) bool {
 		}
 	}
 	return true
-}
-
-func join(dir, name string) string {
-	if dir == "" {
-		return name
-	}
-	return dir + "/" + name
 }
 
 // onFS is a path for an FS.
@@ -52,7 +47,7 @@ func Resolve(f FS, p string) (string, error) {
 	}
 	disk := ""
 	for name := range strings.SplitSeq(p, "/") {
-		exact := join(disk, name)
+		exact := index.PathOf(disk, name)
 		if _, err := f.Lstat(exact); err == nil || isASCII(name) || !notExist(err) {
 			disk = exact
 			continue
@@ -64,7 +59,7 @@ func Resolve(f FS, p string) (string, error) {
 		disk = exact
 		for _, n := range names {
 			if !isASCII(n) && nfc(n) == name {
-				disk = join(parent(exact), n)
+				disk = index.PathOf(parent(exact), n)
 				break
 			}
 		}

@@ -43,10 +43,10 @@ func (p *place) finding(e entry, info Info, row *index.Base) Finding {
 	if row != nil {
 		f.Path = row.Path
 	} else {
-		f.Path = join(p.path, e.name)
+		f.Path = index.PathOf(p.path, e.name)
 	}
 	if f.Disk = f.Path; e.disk != e.name || p.disk != p.path {
-		f.Disk = join(p.disk, e.disk)
+		f.Disk = index.PathOf(p.disk, e.disk)
 	}
 	return f
 }
@@ -89,7 +89,7 @@ func (w *walk) choose(p *place, twins []entry, row *index.Base) entry {
 	}
 	for i, t := range twins {
 		if i != chosen {
-			w.problem(join(p.disk, t.disk), ErrTwin)
+			w.problem(index.PathOf(p.disk, t.disk), ErrTwin)
 		}
 	}
 	return twins[chosen]

@@ -170,7 +170,7 @@ func (w *walk) hidden(path string) bool {
 		if r, ok = w.rulesOf(r, at); !ok {
 			return true
 		}
-		at = join(at, name)
+		at = index.PathOf(at, name)
 		if w.hides(r, at, at != path) {
 			return true
 		}

@@ -111,7 +111,7 @@ func (w *walk) readRules(p *place) error {
 	if p.isListed && !slices.Contains(p.listed, IgnoreFile) {
 		return nil
 	}
-	file := join(p.disk, IgnoreFile)
+	file := index.PathOf(p.disk, IgnoreFile)
 	own, err := readRules(w.s.fs, p.rules, p.path, p.disk)
 	if errors.Is(err, errPattern) {
 		w.problem(file, err)
@@ -144,7 +144,7 @@ func (w *walk) entries(p *place) ([]entry, error) {
 			continue
 		}
 		if err := checkName(name, disk); err != nil {
-			w.problem(join(p.disk, disk), err)
+			w.problem(index.PathOf(p.disk, disk), err)
 			continue
 		}
 		entries = append(entries, entry{name, disk})
@@ -263,7 +263,7 @@ func (w *walk) rows(p *place) iter.Seq2[*index.Base, error] {
 	}
 	return func(yield func(*index.Base, error) bool) {
 		for _, name := range p.want.names() {
-			row, err := w.s.known.Row(join(p.path, name))
+			row, err := w.s.known.Row(index.PathOf(p.path, name))
 			if (row != nil || err != nil) && !yield(row, err) {
 				return
 			}

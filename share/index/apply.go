@@ -130,7 +130,7 @@ func (a *applier) enter(name string) error {
 	if err != nil {
 		return err
 	}
-	a.open = append(a.open, openDir{path: join(d.path, name), name: name, before: s.Below})
+	a.open = append(a.open, openDir{path: PathOf(d.path, name), name: name, before: s.Below})
 	return nil
 }
 

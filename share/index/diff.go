@@ -137,7 +137,7 @@ func (d *differ) name(path string, depth int, x, y NameSet) bool {
 	if same && x.Below == y.Below {
 		return true
 	}
-	p := join(path, max(x.Name, y.Name)) // one may be ""
+	p := PathOf(path, max(x.Name, y.Name)) // one may be ""
 	if !same && !d.yield(Change{p, slices.Clip(x.Entries), slices.Clip(y.Entries)}, nil) {
 		return false
 	}

@@ -209,7 +209,7 @@ func (f *Forest) walk(at string, depth int, dir blob.Cap, yield func(Place, erro
 			yield(Place{}, err)
 			return false
 		}
-		p := join(at, s.Name)
+		p := PathOf(at, s.Name)
 		if !yield(Place{p, s}, nil) || !f.walk(p, depth+1, s.Below, yield) {
 			return false
 		}
@@ -217,7 +217,8 @@ func (f *Forest) walk(at string, depth int, dir blob.Cap, yield func(Place, erro
 	return true
 }
 
-func join(dir, name string) string {
+// PathOf is the path of a name in a directory; "" is the top.
+func PathOf(dir, name string) string {
 	if dir == "" {
 		return name
 	}

@@ -21,7 +21,7 @@ type scene struct {
 // tree makes up things in a directory. The few contents are often those of other paths.
 func (sc *scene) tree(dir string, depth int, out map[string]Shown) {
 	for _, name := range []string{"a", "b", "c"} {
-		p := join(dir, name)
+		p := PathOf(dir, name)
 		s := Shown{Path: p, Natural: p, Dots: []Dot{dotOf(byte(1+sc.below(3, "writer")), 1)}}
 		switch k := sc.below(8, "kind"); {
 		case k < 3:
@@ -31,7 +31,7 @@ func (sc *scene) tree(dir string, depth int, out map[string]Shown) {
 				s.Size, s.Hash = int64(n), hashOf("content", n)
 			}
 			if sc.below(4, "conflict") == 0 {
-				s.Natural = join(dir, "n")
+				s.Natural = PathOf(dir, "n")
 			}
 		case k == 3:
 			s.Type, s.Value = Symlink, []byte{byte('x' + sc.below(2, "target"))}

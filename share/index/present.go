@@ -34,7 +34,7 @@ func present(dir, natural string, set NameSet, taken func(string) bool, displace
 			name = conflictName(set.Name, g.stamp(natural), func(n string) bool { return used[n] || taken != nil && taken(n) })
 			used[name] = true
 		}
-		g.Path, g.Natural = join(dir, name), natural
+		g.Path, g.Natural = PathOf(dir, name), natural
 		shown = append(shown, g.Shown)
 	}
 	return shown
@@ -196,7 +196,7 @@ func Touches(natural string) []string {
 			digits, ext = digits[:p], digits[p:]
 		}
 		if len(digits) >= 8 && strings.Trim(digits, "0123456789abcdef") == "" {
-			paths = append(paths, join(dir, name[:i]+ext))
+			paths = append(paths, PathOf(dir, name[:i]+ext))
 		}
 	}
 	return paths

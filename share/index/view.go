@@ -73,7 +73,7 @@ func (v *View) show(dir, natural string, set NameSet) ([]Shown, error) {
 			failed = cmp.Or(failed, err)
 			return err == nil && d.live[folded(name)] > 0
 		}
-		s, err := v.f.Find(v.tree, join(parent(natural), name))
+		s, err := v.f.Find(v.tree, PathOf(parent(natural), name))
 		failed = cmp.Or(failed, err)
 		return len(s.Entries) > 0 || !s.Below.IsZero()
 	}
