@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// flock locks f for this descriptor, or fails with errLocked at once.
-func flock(f *os.File) error {
+// Flock locks f for this descriptor, or fails with ErrLocked at once.
+func Flock(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return errLocked
+		return ErrLocked
 	}
 	return err
 }

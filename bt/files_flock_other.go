@@ -4,5 +4,5 @@ package bt
 
 import "os"
 
-// flock does nothing: this system has no lock that ends with its holder.
-func flock(*os.File) error { return nil }
+// Flock does nothing: this system has no lock that ends with its holder.
+func Flock(*os.File) error { return nil }

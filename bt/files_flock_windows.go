@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// flock locks f for this handle, or fails with errLocked at once.
-func flock(f *os.File) error {
+// Flock locks f for this handle, or fails with ErrLocked at once.
+func Flock(f *os.File) error {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		return errLocked
+		return ErrLocked
 	}
 	return err
 }

@@ -9,7 +9,8 @@ import (
 // A fileLock is a file that one holder in one process has locked. Its end, however the process dies, frees the lock.
 type fileLock struct{ f *os.File }
 
-var errLocked = errors.New("locked by another process")
+// ErrLocked says that another process has locked a file.
+var ErrLocked = errors.New("locked by another process")
 
 // takeLock makes sure that nobody else stores this torrent here: with a lock beside the record, or in the root when
 // none is kept. Other selections have other records, but the same partial data.
@@ -25,7 +26,7 @@ func (s *FileStorage) takeLock() (*fileLock, error) {
 	switch {
 	case s.opts.Record == "" && CodeOf(err) == Permission:
 		return nil, nil // what cannot be written needs no lock
-	case errors.Is(err, errLocked):
+	case errors.Is(err, ErrLocked):
 		return nil, errorf(Busy, "%q is being downloaded to %s already", s.m.Name, s.opts.Root).
 			withHint("wait until it is done, or stop it")
 	}
@@ -40,7 +41,7 @@ func lockFile(name string) (*fileLock, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := flock(f); err != nil {
+		if err := Flock(f); err != nil {
 			_ = f.Close()
 			return nil, err
 		}

@@ -5,17 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-)
 
-// ErrLocked says that another shoal has the folder.
-var ErrLocked = errors.New("another shoal has this folder")
+	"shoal/bt"
+)
 
 const lockName = Dir + "/lock"
 
 // A Lock keeps a folder for this process. The system ends it with the process.
 type Lock struct{ f *os.File }
 
-// LockFolder takes the folder dir, or fails with ErrLocked at once. It makes Dir.
+// LockFolder takes the folder dir, or fails with bt.ErrLocked at once. It makes Dir.
 func LockFolder(dir string) (*Lock, error) {
 	// A root, such that no symbolic link leads out of the folder.
 	root, err := os.OpenRoot(dir)
@@ -30,7 +29,7 @@ func LockFolder(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locking a folder: %w", err)
 	}
-	if err := flock(f); err != nil {
+	if err := bt.Flock(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("locking %s: %w", dir, err)
 	}

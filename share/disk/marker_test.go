@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"shoal/bt"
 )
 
 func TestMarker(t *testing.T) {
@@ -73,7 +75,7 @@ func TestLockFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LockFolder(dir); !errors.Is(err, ErrLocked) {
+	if _, err := LockFolder(dir); !errors.Is(err, bt.ErrLocked) {
 		t.Fatal(err)
 	}
 	if err := l.Close(); err != nil {

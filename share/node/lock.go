@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"shoal/bt"
-	"shoal/share/disk"
 )
 
 // lockHome takes the state folder for this process. It ends with the process.
@@ -18,9 +17,9 @@ func lockHome(home string) (*os.File, error) {
 	if err != nil {
 		return nil, ioError("taking the state folder", err)
 	}
-	if err := disk.Flock(f); err != nil {
+	if err := bt.Flock(f); err != nil {
 		f.Close()
-		if errors.Is(err, disk.ErrLocked) {
+		if errors.Is(err, bt.ErrLocked) {
 			return nil, fail(bt.Busy, "%s has the state folder %s", holder(f.Name()), home)
 		}
 		return nil, ioError("taking the state folder", err)
