@@ -48,6 +48,7 @@ func (s *swarm) greeted(p *peer) {
 		_ = p.conn.Send(&wire.Heads{IDs: ids[:min(len(ids), 256)]})
 	}
 	s.remember(p)
+	s.introduce(p)
 	e.node.transfers.met(e, p)
 	s.changed()
 	e.stir()
