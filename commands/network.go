@@ -21,6 +21,7 @@ type networkOptions struct {
 	blocklist string
 	allow     []string
 	down, up  rateValue
+	lpd       *pflag.Flag
 }
 
 func (o *networkOptions) register(fs *pflag.FlagSet) {
@@ -37,6 +38,7 @@ func (o *networkOptions) registerMeeting(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.NoDHT, "no-dht", false, "do not use the DHT")
 	fs.BoolVar(&c.NoPEX, "no-pex", false, "do not ask peers for peers")
 	fs.BoolVar(&c.LPD, "lpd", false, "look for peers in the local network")
+	o.lpd = fs.Lookup("lpd")
 	fs.BoolVar(&c.UTP, "utp", false, "talk to peers by uTP as well as TCP")
 	fs.BoolVar(&c.UPnP, "upnp", false, "ask the router to forward the port")
 	fs.BoolVar(&c.LANOnly, "lan-only", false, "local addresses only, found by --peer and --lpd: no DHT, no trackers, no port forwarding")
@@ -68,6 +70,9 @@ var networkAliases = map[string]string{
 	"max-download-limit": "download-limit",
 	"max-upload-limit":   "upload-limit",
 }
+
+// noLPD reports whether nobody is to be looked for in the local network, where that is done without being asked for.
+func (o *networkOptions) noLPD() bool { return o.lpd.Changed && !o.cfg.LPD }
 
 // check looks for what cannot be meant.
 func (o *networkOptions) check() error {

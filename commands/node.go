@@ -26,6 +26,7 @@ const (
 type nodeOptions struct {
 	access   access
 	network  bt.Config
+	noLPD    bool
 	trackers []string // of every share, besides its own
 	hosts    []string // host:port, likewise
 	http     string   // where to listen as a web server for torrents; "" = nowhere
@@ -71,7 +72,7 @@ func (o *shareNetworkOptions) node(g *globals, a access) (opts nodeOptions, err 
 	if err := checkHosts(o.hosts, o.trackers); err != nil {
 		return opts, err
 	}
-	opts = nodeOptions{access: a, trackers: o.trackers, hosts: o.hosts}
+	opts = nodeOptions{access: a, trackers: o.trackers, hosts: o.hosts, noLPD: o.noLPD()}
 	opts.network, err = o.config(g)
 	return opts, err
 }

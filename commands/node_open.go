@@ -22,7 +22,7 @@ func openNode(ctx context.Context, home string, opts nodeOptions) (api.Node, io.
 	}
 	if opts.access == toMeet || opts.access == toServe {
 		cfg := opts.network
-		cfg.TryLPD = true // two machines in a room find each other without a flag
+		cfg.TryLPD = !opts.noLPD // two machines in a room find each other without a flag
 		net, err := node.OpenNet(ctx, cfg)
 		if err != nil {
 			return nil, nil, err

@@ -13,10 +13,11 @@ import (
 	"shoal/share/api"
 )
 
-// configOptions are the flags that say how this machine meets the others of a share.
+// configOptions are the flags that say how this machine meets the others of a share, and what room it gives.
 type configOptions struct {
 	lanOnly         bool
 	hosts, trackers []string
+	quota, reserve  sizeValue
 }
 
 func (o *configOptions) register(cmd *cobra.Command) {
@@ -24,12 +25,15 @@ func (o *configOptions) register(cmd *cobra.Command) {
 	fs.BoolVar(&o.lanOnly, "lan-only", false, "local addresses only, found by --host and in the local network: no DHT, no trackers")
 	registerHosts(fs, &o.hosts)
 	fs.StringArrayVarP(&o.trackers, "tracker", "t", nil, "meet at the tracker at `URL` too")
+	fs.Var(&o.quota, "quota", "hold no more than `SIZE` of the share here; 0 is no limit")
+	fs.Var(&o.reserve, "reserve", "leave `SIZE` of the disk free; 0 is 16M")
 	accept(cmd, shareAliases)
 }
 
 func (o *configOptions) config() (api.ShareConfig, error) {
 	trackers := splitTrackers(o.trackers)
-	return api.ShareConfig{LANOnly: o.lanOnly, Hosts: o.hosts, Trackers: trackers}, checkHosts(o.hosts, trackers)
+	return api.ShareConfig{LANOnly: o.lanOnly, Hosts: o.hosts, Trackers: trackers, Quota: int64(o.quota), Reserve: int64(o.reserve)},
+		checkHosts(o.hosts, trackers)
 }
 
 func newShareCreateCmd(g *globals) *cobra.Command {

@@ -91,6 +91,7 @@ var shareCases = []struct {
 	{"", "share|create|odd photos|/srv/photos", 0, `^odd photos  admin  waiting  /srv/photos\n$`, `shoal share token odd photos`},
 	{"", "share|create|odd photos|/srv/photos", 6, `^$`, `there is a share "odd photos" already`},
 	{"", "share|create|links|--lan-only|--host|192.0.2.1:1|-t|http://192.0.2.1/announce|--json", 0, `(?s)"lan_only": true,.*"192.0.2.1:1".*announce`, `^`},
+	{"", "share|create|big|--quota|much", 2, ``, `"much" is no size such as 500K`},
 	{"", "share|token|odd photos", 0, `^shoalr1[a-z0-9]{114}\n$`, `^$`},
 	{"", "share|token|odd photos|--role|admin|--json", 0, `"token": "shoala1`, `^$`},
 	{"", "share|token|odd photos|--qr", 0, `^█{45}`, `^$`},

@@ -53,6 +53,21 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n, 10) + units[i]
 }
 
+// A sizeValue is a flag for bytes.
+type sizeValue int64
+
+func (v *sizeValue) String() string { return formatSize(int64(*v)) }
+func (v *sizeValue) Type() string   { return "SIZE" }
+
+func (v *sizeValue) Set(s string) error {
+	n, err := parseSize(s)
+	if err != nil {
+		return err
+	}
+	*v = sizeValue(n)
+	return nil
+}
+
 // A rateValue is a flag for bytes a second; 0 is no limit.
 type rateValue int64
 

@@ -207,11 +207,21 @@ func (e *engine) quotaRoom(size int64) error {
 		u.used, u.counted = u.used+e.larderBytes(), now
 	}
 	if u.used+size > quota {
-		return fmt.Errorf("%w: %w: %d bytes of the quota of %d are used", disk.ErrNoRoom, errFull, u.used, quota)
+		return &quotaError{size, u.used, quota}
 	}
 	u.used += size
 	return nil
 }
+
+// A quotaError is that a file does not fit, in bytes.
+type quotaError struct{ size, used, quota int64 }
+
+func (e *quotaError) Error() string {
+	return fmt.Sprintf("%d bytes do not fit: %d of the quota of %d are used", e.size, e.used, e.quota)
+}
+
+// Is makes it a want of room.
+func (e *quotaError) Is(target error) bool { return target == disk.ErrNoRoom || target == errFull }
 
 // noteFull lets room be made: the archive gives up what is older than seven days, garbage is collected. It also says so.
 func (e *engine) noteFull(why error) {
