@@ -68,7 +68,7 @@ func OpenToRead(path string) (*DB, error) {
 	}
 	d := newDB(path)
 	var err error
-	if d.r, err = sql.Open("sqlite", dsn(path, "&_pragma=query_only(1)")); err != nil {
+	if d.r, err = sql.Open("sqlite", dsn(path, readerCache, "&_pragma=query_only(1)")); err != nil {
 		return nil, err
 	}
 	var v int
@@ -100,23 +100,26 @@ func open(path string) (_ *DB, err error) {
 			d.Close()
 		}
 	}()
-	if d.w, err = sql.Open("sqlite", dsn(path, "&_txlock=immediate")); err != nil {
+	if d.w, err = sql.Open("sqlite", dsn(path, writerCache, "&_txlock=immediate")); err != nil {
 		return nil, err
 	}
 	d.w.SetMaxIdleConns(2)
 	if err := d.migrate(); err != nil {
 		return nil, err
 	}
-	if d.r, err = sql.Open("sqlite", dsn(path, "&_pragma=query_only(1)")); err != nil {
+	if d.r, err = sql.Open("sqlite", dsn(path, readerCache, "&_pragma=query_only(1)")); err != nil {
 		return nil, err
 	}
 	d.r.SetMaxIdleConns(maxReaders + 1)
 	return d, nil
 }
 
-func dsn(path, more string) string {
+// Page caches of a connection in KiB. There are many that read; the system caches the file for them.
+const writerCache, readerCache = 16_000, 4_000
+
+func dsn(path string, cache int, more string) string {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
-	return u.String() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=temp_store(MEMORY)" + more
+	return u.String() + fmt.Sprintf("?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-%d)&_pragma=temp_store(MEMORY)", cache) + more
 }
 
 func (d *DB) migrate() error {
