@@ -60,11 +60,7 @@ func runDownload(ctx context.Context, g *globals, requests []request, opts downl
 	if !b.parse(ctx) {
 		return b.result()
 	}
-	cfg, err := opts.config(g)
-	if err != nil {
-		return err
-	}
-	client, err := bt.NewClient(ctx, cfg)
+	client, err := opts.open(ctx, g)
 	if err != nil {
 		return err
 	}

@@ -166,11 +166,8 @@ func (r *metainfoReader) read(ctx context.Context, src *bt.Source) (*bt.Metainfo
 		return src.Load(ctx, bt.LoadOptions{Stdin: r.g.in, HTTP: http.DefaultClient})
 	}
 	if r.client == nil {
-		cfg, err := r.network.config(r.g)
-		if err != nil {
-			return nil, err
-		}
-		if r.client, err = bt.NewClient(ctx, cfg); err != nil {
+		var err error
+		if r.client, err = r.network.open(ctx, r.g); err != nil {
 			return nil, err
 		}
 	}

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"regexp"
@@ -84,6 +85,15 @@ func (o *networkOptions) check() error {
 	}
 	o.trackers = splitTrackers(o.trackers)
 	return nil
+}
+
+// open starts a session by what the flags say.
+func (o *networkOptions) open(ctx context.Context, g *globals) (*bt.Client, error) {
+	cfg, err := o.config(g)
+	if err != nil {
+		return nil, err
+	}
+	return bt.NewClient(ctx, cfg)
 }
 
 // config is what the flags mean to the engine.

@@ -76,11 +76,7 @@ func (o *scrapeOptions) sources(args []string) ([]string, error) {
 }
 
 func runScrape(ctx context.Context, g *globals, sources []string, opts scrapeOptions) error {
-	cfg, err := opts.config(g)
-	if err != nil {
-		return err
-	}
-	client, err := bt.NewClient(ctx, cfg)
+	client, err := opts.open(ctx, g)
 	if err != nil {
 		return err
 	}

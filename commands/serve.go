@@ -125,11 +125,7 @@ type serveLine struct {
 }
 
 func runServe(ctx context.Context, g *globals, items []string, opts serveOptions) error {
-	cfg, err := opts.config(g)
-	if err != nil {
-		return err
-	}
-	client, err := bt.NewClient(ctx, cfg)
+	client, err := opts.open(ctx, g)
 	if err != nil {
 		return err
 	}
