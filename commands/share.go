@@ -50,6 +50,7 @@ func newShareCmd(g *globals) *cobra.Command {
 		newShareDropCmd(g),
 		newShareGetCmd(g),
 		newShareHistoryCmd(g),
+		newShareInviteCmd(g),
 		newShareListCmd(g),
 		newShareLsCmd(g),
 		newShareMembersCmd(g),

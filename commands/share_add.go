@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/spf13/cobra"
@@ -22,33 +23,41 @@ const maxTokenText = 16 << 10
 
 // addOptions are the flags of share add.
 type addOptions struct {
-	configOptions
+	shareNetworkOptions
+	room             roomOptions
 	name             string
 	include, exclude []string
 	onDemand         bool
+	look             durationValue
 }
 
 func newShareAddCmd(g *globals) *cobra.Command {
 	var opts addOptions
 	cmd := &cobra.Command{
 		Use:   "add [flags] [TOKEN-FILE|-] DIR",
-		Short: "Join a share with a token",
-		Long: "Join a share with a token, which is read from a file, from standard input (-), from the environment variable\n" +
-			"SHOAL_TOKEN or, typed or pasted unseen, from a terminal. Files that are in DIR already are taken into account:\n" +
-			"nothing is fetched twice, and nothing is lost. With a store token, DIR gets what cannot be read.",
+		Short: "Join a share with a token or an invite",
+		Long: "Join a share with a token or the code of an invite, which is read from a file, from standard input (-), from the\n" +
+			"environment variable SHOAL_TOKEN or, typed or pasted unseen, from a terminal. Files that are in DIR already are\n" +
+			"taken into account: nothing is fetched twice, and nothing is lost. With a store token, DIR gets what cannot be\n" +
+			"read. An invite asks the machine that made it, which must be on.",
 		Example: "  shoal share add photos.token ~/Photos\n" +
 			"  ssh desk shoal share token photos | shoal share add - ~/Photos\n" +
 			"  shoal share add --on-demand --name films ~/Films",
 		Args: rangeArgs(1, 2, "perhaps a TOKEN-FILE, and a DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runShareAdd(cmd.Context(), g, args, opts)
+			return runShareAdd(cmd.Context(), g, args, &opts)
 		},
 	}
-	opts.register(cmd)
 	fs := cmd.Flags()
+	opts.register(fs)
+	fs.Lookup("lan-only").Usage = "local addresses only, found by --host and in the local network: no DHT, no trackers"
+	fs.Lookup("tracker").Usage = "meet at the tracker at `URL` too"
+	opts.room.register(fs)
+	accept(cmd, shareAliases, networkAliases)
 	fs.StringVar(&opts.name, "name", "", "call the share `NAME` here (default as its folder)")
 	globFlags(fs, &opts.include, &opts.exclude)
 	fs.BoolVar(&opts.onDemand, "on-demand", false, "fetch nothing by itself: \"share ls\" shows all, \"share get\" fetches")
+	fs.Var(&opts.look, "for", "with an invite, look for who made it for `DUR` (default 2m)")
 	return cmd
 }
 
@@ -70,16 +79,16 @@ func (o *addOptions) options(args []string) (add api.AddOptions, err error) {
 				"put it into a file, or pipe it to \"shoal share add - DIR\"; your shell may have written it down")
 		}
 	}
-	if add.Options, err = o.config(); err != nil {
+	if add.Options, err = shareConfig(o.cfg.LANOnly, o.hosts, o.trackers, o.room); err != nil {
 		return add, err
 	}
 	add.Options.Select, add.Options.Exclude, add.Options.OnDemand = o.include, o.exclude, o.onDemand
-	add.Name = o.name
+	add.Name, add.Seconds = o.name, time.Duration(o.look).Seconds()
 	add.Dir, err = absolute(args[len(args)-1])
 	return add, err
 }
 
-func runShareAdd(ctx context.Context, g *globals, args []string, opts addOptions) error {
+func runShareAdd(ctx context.Context, g *globals, args []string, opts *addOptions) error {
 	add, err := opts.options(args)
 	if err != nil {
 		return err
@@ -87,7 +96,18 @@ func runShareAdd(ctx context.Context, g *globals, args []string, opts addOptions
 	if add.Token, err = readToken(ctx, g, args[:len(args)-1]); err != nil {
 		return err
 	}
-	return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
+	local := nodeOptions{access: toWrite}
+	if isInvite(add.Token) {
+		if local, err = opts.node(g, toMeet); err != nil {
+			return err
+		}
+	}
+	ctx = api.WithProgress(ctx, func(p api.Progress) {
+		if p.Words != "" {
+			g.output().Note("the other side is being asked; it must see these words: %s", p.Words)
+		}
+	})
+	return g.withShares(ctx, local, func(n *shareNode) error {
 		info, err := n.Add(ctx, add)
 		if err != nil {
 			return err
@@ -107,7 +127,10 @@ func looksLikeToken(arg string) bool {
 	return false
 }
 
-// readToken reads a token or its URL form from where the arguments say, and checks it.
+// isInvite reports whether a text is the code of an invite rather than a token.
+func isInvite(text string) bool { return strings.HasPrefix(strings.ToLower(text), "shoali1") }
+
+// readToken reads a token, its URL form or the code of an invite from where the arguments say, and checks it.
 func readToken(ctx context.Context, g *globals, args []string) (string, error) {
 	text, from := os.Getenv("SHOAL_TOKEN"), "SHOAL_TOKEN"
 	switch {
@@ -151,8 +174,12 @@ func readTokenFile(ctx context.Context, g *globals, name string) (string, error)
 	return string(b), err
 }
 
-// checkToken checks a token, or its URL form.
+// checkToken checks a token, its URL form, or the code of an invite.
 func checkToken(text string) error {
+	if isInvite(text) {
+		_, err := secret.ParseInvite(text)
+		return err
+	}
 	if strings.HasPrefix(strings.ToLower(text), "shoal:") {
 		_, err := secret.ParseURL(text)
 		return err

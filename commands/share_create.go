@@ -17,7 +17,15 @@ import (
 type configOptions struct {
 	lanOnly         bool
 	hosts, trackers []string
-	quota, reserve  sizeValue
+	room            roomOptions
+}
+
+// roomOptions are the flags that say how much of a share this machine holds.
+type roomOptions struct{ quota, reserve sizeValue }
+
+func (o *roomOptions) register(fs *pflag.FlagSet) {
+	fs.Var(&o.quota, "quota", "hold no more than `SIZE` of the share here; 0 is no limit")
+	fs.Var(&o.reserve, "reserve", "leave `SIZE` of the disk free; 0 is 16M")
 }
 
 func (o *configOptions) register(cmd *cobra.Command) {
@@ -25,15 +33,18 @@ func (o *configOptions) register(cmd *cobra.Command) {
 	fs.BoolVar(&o.lanOnly, "lan-only", false, "local addresses only, found by --host and in the local network: no DHT, no trackers")
 	registerHosts(fs, &o.hosts)
 	fs.StringArrayVarP(&o.trackers, "tracker", "t", nil, "meet at the tracker at `URL` too")
-	fs.Var(&o.quota, "quota", "hold no more than `SIZE` of the share here; 0 is no limit")
-	fs.Var(&o.reserve, "reserve", "leave `SIZE` of the disk free; 0 is 16M")
+	o.room.register(fs)
 	accept(cmd, shareAliases)
 }
 
 func (o *configOptions) config() (api.ShareConfig, error) {
-	trackers := splitTrackers(o.trackers)
-	return api.ShareConfig{LANOnly: o.lanOnly, Hosts: o.hosts, Trackers: trackers, Quota: int64(o.quota), Reserve: int64(o.reserve)},
-		checkHosts(o.hosts, trackers)
+	return shareConfig(o.lanOnly, o.hosts, o.trackers, o.room)
+}
+
+func shareConfig(lanOnly bool, hosts, trackers []string, room roomOptions) (api.ShareConfig, error) {
+	trackers = splitTrackers(trackers)
+	return api.ShareConfig{LANOnly: lanOnly, Hosts: hosts, Trackers: trackers, Quota: int64(room.quota), Reserve: int64(room.reserve)},
+		checkHosts(hosts, trackers)
 }
 
 func newShareCreateCmd(g *globals) *cobra.Command {

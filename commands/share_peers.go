@@ -83,7 +83,7 @@ func writeMembers(w io.Writer, members []api.MemberInfo) error {
 	if len(members) == 0 {
 		return nil
 	}
-	rows := [][]string{{"node", "label", "role", "admitted by"}}
+	rows := [][]string{{"node", "label", "role", "joined by", "admitted by"}}
 	for _, m := range members {
 		var by []string
 		for _, key := range m.By {
@@ -91,13 +91,13 @@ func writeMembers(w io.Writer, members []api.MemberInfo) error {
 		}
 		chain := strings.Join(by, " < ")
 		if !m.Listed {
-			chain = "nobody: it came with a token"
+			chain = "nobody"
 		}
 		label := m.Label
 		if m.Self {
 			label = strings.TrimSpace(label + " (this machine)")
 		}
-		rows = append(rows, []string{shortKey(m.Node), label, m.Role, chain})
+		rows = append(rows, []string{shortKey(m.Node), label, m.Role, m.How, chain})
 	}
 	return ui.Table(w, rows)
 }

@@ -15,6 +15,8 @@ import (
 // Shares is what can be asked of the shares of a machine: of the node in this process, or of one that runs.
 // Names of shares may be cut to a unique beginning of their id. Errors are bt.Error with the codes of the command line.
 type Shares interface {
+	Invites
+
 	Create(ctx context.Context, opts CreateOptions) (*ShareInfo, error)
 	Add(ctx context.Context, opts AddOptions) (*ShareInfo, error)
 	Remove(ctx context.Context, name string) error
@@ -63,10 +65,11 @@ type CreateOptions struct {
 
 // AddOptions say what share to join.
 type AddOptions struct {
-	Token   string      `json:"token"` // text or URL form
-	Name    string      `json:"name"`  // "" = that of the URL, else of the folder
+	Token   string      `json:"token"` // text or URL form, or the code of an invite
+	Name    string      `json:"name"`  // "" = that of the URL or invite, else of the folder
 	Dir     string      `json:"dir"`   // absolute; a store's ciphertext goes there
 	Options ShareConfig `json:"options"`
+	Seconds float64     `json:"seconds,omitempty"` // with an invite: how long to look for who gave it; 0 = 2 minutes
 }
 
 // ShareConfig is how this node takes part in a share.
@@ -81,6 +84,8 @@ type ShareConfig struct {
 	Trackers []string `json:"trackers,omitempty"`
 	Quota    int64    `json:"quota,omitempty"`   // bytes of this share on this node; 0 = no limit
 	Reserve  int64    `json:"reserve,omitempty"` // bytes that stay free on the disk; 0 = 16 MiB, < 0 = none
+
+	InvitedBy string `json:"invited_by,omitempty"` // key of the node whose invite this one joined with
 }
 
 // ShareInfo is a share in a list.
@@ -180,7 +185,8 @@ type MemberInfo struct {
 	Node   string   `json:"node"`
 	Label  string   `json:"label"`
 	Role   string   `json:"role"`
-	By     []string `json:"by"` // who admitted it, and so on up to the admin
+	By     []string `json:"by"`  // who admitted it, and so on up to the admin
+	How    string   `json:"how"` // it joined: create, invite or token
 	Listed bool     `json:"listed"`
 	Self   bool     `json:"self"`
 }

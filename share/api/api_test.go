@@ -93,6 +93,22 @@ func calls(ctx context.Context, n api.Node) (all []string) {
 	note("add a bad token", nil, err)
 	list, err := n.List(ctx)
 	note("list", list, err)
+	invite, err := n.Invite(ctx, "odd näme", api.InviteOptions{Role: "write", Seconds: 60, Approve: true})
+	note("invite", invite, err)
+	_, err = n.Invite(ctx, "held", api.InviteOptions{Role: "read"})
+	note("invite by a reader", nil, err)
+	joined, err := n.Add(ctx, api.AddOptions{Token: invite.Code, Name: "joined", Dir: "/srv/z", Seconds: 1})
+	note("join", joined, err)
+	_, err = n.Add(ctx, api.AddOptions{Token: invite.Code, Name: "used", Dir: "/srv/u"})
+	note("join again", nil, err)
+	for _, id := range []string{invite.ID, invite.ID[:8], "0000000000", "no", "../status"} {
+		state, err := n.AwaitInvite(ctx, "odd näme", id, "open")
+		note("await", state, err)
+	}
+	note("revoke", nil, n.RevokeInvite(ctx, "odd näme", invite.ID[:8]))
+	note("revoke none", nil, n.RevokeInvite(ctx, "odd näme", "x/y"))
+	invites, err := n.Invites(ctx, "odd näme")
+	note("invites", invites, err)
 	note("admit", nil, n.Admit(ctx, "odd näme", "cdcd"))
 	note("admit by a reader", nil, n.Admit(ctx, "held", "cdcd"))
 	for _, name := range []string{"odd näme", "held", "nosuch", "..", ""} {

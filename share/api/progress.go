@@ -11,7 +11,8 @@ type Progress struct {
 	Total int64  `json:"total"`          // 0 until known
 	Down  int64  `json:"down_bps"`
 	Up    int64  `json:"up_bps"`
-	Peers int    `json:"peers"` // connected
+	Peers int    `json:"peers"`           // connected
+	Words string `json:"words,omitempty"` // of this node, to be told to the person who was asked to let it in
 }
 
 type progressKey struct{}

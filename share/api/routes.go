@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"shoal/bt"
@@ -73,7 +74,7 @@ type (
 
 // routes are all calls of the protocol; docs/api.md explains each.
 func routes() []route {
-	return append(append(shareRoutes(), pathRoutes()...), torrentRoutes()...)
+	return slices.Concat(shareRoutes(), inviteRoutes(), pathRoutes(), torrentRoutes())
 }
 
 // shareRoutes are about whole shares.

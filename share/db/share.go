@@ -113,7 +113,7 @@ func (t *Tx) RemoveShare(n int64) error {
 	if err := t.exec("DELETE FROM piece WHERE data IN (SELECT n FROM data WHERE share = ?)", n); err != nil {
 		return err
 	}
-	for _, table := range []string{"base", "todo", "journal", "head", "signed", "blob", "large", "intent", "archive", "held", "taken", "keep", "peer", "problem", "volume", "data"} {
+	for _, table := range []string{"base", "todo", "journal", "head", "signed", "blob", "large", "intent", "archive", "held", "taken", "keep", "peer", "problem", "volume", "data", "invite"} {
 		if err := t.exec("DELETE FROM "+table+" WHERE share = ?", n); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"slices"
@@ -19,6 +20,7 @@ type member struct {
 	PK    [32]byte
 	Label string
 	Role  secret.Role
+	How   string // it joined: a word; "" = it created the share
 	Box   [32]byte
 	By    [32]byte // who admitted it; A for nodes with the admin secret
 	SigJ  []byte   // by PK: it wants to be a member with this box
@@ -28,7 +30,15 @@ type member struct {
 const (
 	memberPath = "member/"
 	maxLabel   = 255 // bytes
-	maxChain   = 64  // members from one up to the admin
+	maxHow     = 32
+	maxChain   = 64 // members from one up to the admin
+)
+
+// How a node joined.
+const (
+	howCreate = "create" // not written
+	howInvite = "invite"
+	howToken  = "token"
 )
 
 // path is where a member stands in the tree of meta. A "/" in a natural path separates names.
@@ -40,6 +50,9 @@ func (m *member) signed(share secret.ShareID) []byte {
 	b = append(b, 'd')
 	b = appendPair(b, "box", m.Box[:])
 	b = appendPair(b, "by", m.By[:])
+	if m.How != "" {
+		b = appendPair(b, "how", []byte(m.How))
+	}
 	b = appendPair(b, "label", []byte(m.Label))
 	b = appendPair(b, "pk", m.PK[:])
 	b = appendPair(b, "role", []byte(m.Role.String()))
@@ -59,6 +72,9 @@ func (m *member) encode() []byte {
 	b := []byte{'d'}
 	b = appendPair(b, "box", m.Box[:])
 	b = appendPair(b, "by", m.By[:])
+	if m.How != "" {
+		b = appendPair(b, "how", []byte(m.How))
+	}
 	b = appendPair(b, "label", []byte(m.Label))
 	b = appendPair(b, "role", []byte(m.Role.String()))
 	b = appendPair(b, "sigb", m.SigB)
@@ -80,10 +96,12 @@ func parseMember(name string, value []byte) (m member, ok bool) {
 	text := func(key string) []byte { return v.Get(key).Bytes() }
 	box, by := text("box"), text("by")
 	m.Role, err = secret.ParseRole(string(text("role")))
-	if err != nil || len(box) != 32 || len(by) != 32 || len(text("label")) > maxLabel {
+	if err != nil || len(box) != 32 || len(by) != 32 || len(text("label")) > maxLabel ||
+		len(text("how")) > maxHow || bytes.ContainsFunc(text("how"), func(r rune) bool { return r < 'a' || r > 'z' }) {
 		return m, false
 	}
 	m.Box, m.By, m.Label, m.SigB, m.SigJ = [32]byte(box), [32]byte(by), string(text("label")), text("sigb"), text("sigj")
+	m.How = string(text("how"))
 	return m, true
 }
 
@@ -166,19 +184,19 @@ func (n *Node) Members(_ context.Context, name string) ([]api.MemberInfo, error)
 	}
 	for pk, chain := range chains {
 		m := all[pk]
-		i := api.MemberInfo{Node: hex.EncodeToString(pk[:]), Label: m.Label, Role: m.Role.String(), Listed: true, Self: pk == e.pk}
+		i := api.MemberInfo{Node: hex.EncodeToString(pk[:]), Label: m.Label, Role: m.Role.String(), How: cmp.Or(m.How, howCreate), Listed: true, Self: pk == e.pk}
 		for _, by := range chain {
 			i.By = append(i.By, hex.EncodeToString(by[:]))
 		}
 		list = append(list, i)
 	}
 	if chains[e.pk] == nil {
-		list = append(list, api.MemberInfo{Node: hex.EncodeToString(e.pk[:]), Label: n.label, Role: e.token.Role.String(), By: []string{}, Self: true})
+		list = append(list, api.MemberInfo{Node: hex.EncodeToString(e.pk[:]), Label: n.label, Role: e.token.Role.String(), By: []string{}, How: howToken, Self: true})
 	}
 	if e.net != nil {
 		for _, p := range e.net.all() {
 			if chains[p.pk] == nil {
-				list = append(list, api.MemberInfo{Node: hex.EncodeToString(p.pk[:]), Label: p.conn.Hello().Name, By: []string{}})
+				list = append(list, api.MemberInfo{Node: hex.EncodeToString(p.pk[:]), Label: p.conn.Hello().Name, By: []string{}, How: howToken})
 			}
 		}
 	}
@@ -186,36 +204,25 @@ func (n *Node) Members(_ context.Context, name string) ([]api.MemberInfo, error)
 	return list, nil
 }
 
-// Admit lists a node that is connected and came by a token. This node must be a listed writer, or have the admin secret.
+// Admit lists a node that is connected and came by a token, or lets one in that waits with an invite. This node must be a listed writer, or have the admin secret.
 func (n *Node) Admit(ctx context.Context, name, node string) error {
 	e, err := n.find(name)
 	if err != nil {
 		return err
 	}
-	if e.token.Role < secret.Write {
-		return fail(codeDenied, "only a writer can admit others to %s", e.row.Name)
+	if err := e.mayAdmit(); err != nil {
+		return err
+	}
+	if bound, err := e.approve(ctx, node); bound != nil || err != nil {
+		return err
 	}
 	p, err := e.connected(node)
 	if err != nil {
 		return err
 	}
-	v, _ := e.look()
-	_, chains, err := e.members(v.Root)
-	if err != nil {
-		return err
-	}
 	h := p.conn.Hello()
-	m := member{PK: p.pk, Label: h.Name, Role: secret.Read, Box: h.Box, SigJ: h.SigJ[:]}
-	switch {
-	case e.token.Role == secret.Admin:
-		m.By = [32]byte(e.token.Share)
-		m.SigB = secret.Sign(e.keys.AdminSign, secret.SignMember, m.signed(e.token.Share))
-	case chains[e.pk] != nil:
-		m.By = e.pk
-		m.SigB = secret.Sign(e.self.Sign, secret.SignMember, m.signed(e.token.Share))
-	default:
-		return fail(codeDenied, "this node is not listed in %s itself: a member must admit it first", e.row.Name)
-	}
+	m := member{PK: p.pk, Label: h.Name, Role: secret.Read, Box: h.Box, SigJ: h.SigJ[:], How: howToken}
+	e.vouch(&m)
 	return e.do(ctx, func() error { return e.commitEvents([]index.Event{e.listing(&m)}) })
 }
 

@@ -70,6 +70,9 @@ func FuzzMember(f *testing.F) {
 	name := ev.AddAt[len(memberPath):]
 	f.Add(name, ev.Add.Value)
 	f.Add(name, []byte("d3:box0:e"))
+	m, _ := parseMember(name, ev.Add.Value)
+	m.How = howInvite // it is signed: this one is not
+	f.Add(name, m.encode())
 	f.Fuzz(func(t *testing.T, name string, value []byte) {
 		m, ok := parseMember(name, value)
 		if !ok {

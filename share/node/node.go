@@ -68,6 +68,7 @@ type Node struct {
 	ages       *ages
 	minder     *minder
 	collecting sync.Mutex // held by a collection
+	invites    *inviter
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -158,7 +159,7 @@ func (n *Node) defaults(ctx context.Context) {
 	if n.openFS == nil {
 		n.openFS = disk.OpenFS
 	}
-	n.ages, n.minder = newAges(n.now), newMinder(n)
+	n.ages, n.minder, n.invites = newAges(n.now), newMinder(n), newInviter(n)
 }
 
 // load reads what the node knows. A new one gets its seed.
@@ -236,6 +237,7 @@ func (n *Node) Start() {
 		e.start()
 	}
 	n.torrents.start()
+	n.invites.start()
 }
 
 // Close stops everything, and gives the state folder back. It may be called twice.
@@ -250,6 +252,7 @@ func (n *Node) Close() error {
 	n.mu.Unlock()
 	n.cancel()
 	n.minder.wg.Wait()
+	n.invites.stop()
 	for _, e := range engines {
 		e.stop()
 	}

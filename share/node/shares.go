@@ -98,6 +98,9 @@ func (n *Node) Create(ctx context.Context, opts api.CreateOptions) (*api.ShareIn
 // Add joins a share.
 func (n *Node) Add(ctx context.Context, opts api.AddOptions) (*api.ShareInfo, error) {
 	text := strings.TrimSpace(opts.Token)
+	if isInvite(text) {
+		return n.redeem(ctx, text, opts)
+	}
 	url := secret.URL{}
 	var err error
 	if strings.HasPrefix(strings.ToLower(text), "shoal:") {

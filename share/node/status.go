@@ -209,6 +209,11 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 	if e.store != nil {
 		s.Used = e.store.usage()
 	}
+	alarms, err := e.inviteAlarms(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	s.Alarms = append(s.Alarms, alarms...)
 	s.Sentence = sentence(s)
 	if s.Full != "" && s.Running {
 		s.Sentence = "full: what is here is served, and nothing more is taken (" + s.Full + "); " + s.Sentence

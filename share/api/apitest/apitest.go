@@ -40,6 +40,7 @@ type share struct {
 	conflict []api.Conflict
 	local    []string
 	admitted bool
+	invites  []api.InviteInfo
 }
 
 var _ api.Node = (*Fake)(nil)
@@ -73,7 +74,10 @@ func (f *Fake) Create(_ context.Context, opts api.CreateOptions) (*api.ShareInfo
 }
 
 // Add implements [api.Shares].
-func (f *Fake) Add(_ context.Context, opts api.AddOptions) (*api.ShareInfo, error) {
+func (f *Fake) Add(ctx context.Context, opts api.AddOptions) (*api.ShareInfo, error) {
+	if v, err := secret.ParseInvite(opts.Token); err == nil {
+		return f.redeem(ctx, v, opts)
+	}
 	u, err := secret.ParseURL(opts.Token)
 	if err != nil {
 		if u.Token, err = secret.ParseToken(opts.Token); err != nil {
@@ -231,8 +235,8 @@ func (f *Fake) Peers(_ context.Context, name string) (all []api.PeerInfo, err er
 // Members implements [api.Shares].
 func (f *Fake) Members(_ context.Context, name string) (all []api.MemberInfo, err error) {
 	err = f.do(name, func(s *share) error {
-		all = []api.MemberInfo{{Node: strings.Repeat("ab", 32), Label: "desk", Role: "admin", By: []string{s.info.ID}, Listed: true, Self: true},
-			{Node: strings.Repeat("cd", 32), Role: "read", Listed: s.admitted}}
+		all = []api.MemberInfo{{Node: strings.Repeat("ab", 32), Label: "desk", Role: "admin", By: []string{s.info.ID}, How: "create", Listed: true, Self: true},
+			{Node: strings.Repeat("cd", 32), Role: "read", How: "token", Listed: s.admitted}}
 		return nil
 	})
 	return all, err
@@ -248,6 +252,7 @@ func (f *Fake) Admit(_ context.Context, name, node string) error {
 			return api.Errorf(api.Denied, "only writers admit nodes")
 		}
 		s.admitted = true
+		s.letIn()
 		return nil
 	})
 }
