@@ -108,7 +108,7 @@ func runShareInvite(ctx context.Context, g *globals, name string, opts *inviteOp
 			return nil
 		}
 		if !n.running {
-			g.output().Note("no node runs: this command waits until somebody has joined")
+			g.output().Note("no node runs: this command waits until somebody has joined; when it is ended, \"shoal serve\" goes on with that")
 		}
 		return awaitInvite(ctx, g, n, info)
 	})

@@ -337,3 +337,30 @@ func TestManyLarge(t *testing.T) {
 	b.synced()
 	same(t, a, b)
 }
+
+// Two nodes that know nothing of each other but a code with an address, over TCP; what is written comes both ways.
+func TestInviteOverTCP(t *testing.T) {
+	t.Parallel()
+	a, b := newMachine(t, "a"), newMachine(t, "b")
+	write(t, a.dir, "x", []byte("of a"))
+	a.create()
+	b.n.Start()
+	v, err := a.n.Invite(t.Context(), "s", api.InviteOptions{Role: "write", At: a.addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.n.Add(t.Context(), api.AddOptions{Token: v.Code, Dir: b.dir, Name: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, b.dir, "y", []byte("of b"))
+	waitFor(t, "both files on both", func() bool { return len(tree(t, a.dir)) == 2 && len(tree(t, b.dir)) == 2 })
+	if i, err := a.n.AwaitInvite(t.Context(), "s", v.ID, api.InviteBound); err != nil || i.State != api.InviteDone {
+		t.Errorf("%+v, %v", i, err)
+	}
+	for _, m := range []*machine{a, b} {
+		waitFor(t, "two members", func() bool {
+			all, err := m.n.Members(t.Context(), "s")
+			return err == nil && len(all) == 2 && all[0].Listed && all[1].Listed
+		})
+	}
+}

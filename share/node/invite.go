@@ -21,6 +21,7 @@ const (
 	inviteMost = 365 * 24 * time.Hour // and at most
 	inviteKept = 7 * 24 * time.Hour   // how long one that is over is remembered, and who comes with it told why
 	maxInvites = 64                   // that are not over, of one node
+	maxOver    = 128                  // invites that are met for, before those that are over are left out
 )
 
 // inviteState is the state of an invite at a time: one that nobody was let in by is over when its time is.

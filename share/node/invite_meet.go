@@ -91,12 +91,17 @@ func (i *inviter) open(v *db.Invite) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if e == nil || !i.on || i.met[v.ID] {
+	if e == nil || !i.on || i.met[v.ID] || len(i.met) >= maxOver && inviteOver(inviteState(v, i.n.now())) {
 		return
 	}
 	i.met[v.ID] = true
 	h := &host{i: i, e: e, id: v.ID, keys: secret.Invite{Code: v.Code}.Keys(), failures: map[netip.Addr][]time.Time{}}
-	i.wg.Go(h.run)
+	i.wg.Go(func() {
+		h.run()
+		i.mu.Lock()
+		delete(i.met, v.ID)
+		i.mu.Unlock()
+	})
 }
 
 // A host is the inviter's side of one invite.

@@ -144,7 +144,7 @@ func (e *engine) inviteAlarms(ctx context.Context, s *api.Status) (all []string,
 	v, _ := e.look()
 	_, chains, err := e.members(v.Root)
 	if err == nil && chains[e.pk] == nil {
-		all = append(all, "this node joined with an invite, and the share does not list it: whoever gave you the code may not be who you think")
+		all = append(all, "this node joined with an invite, and the share does not list it yet: if that stays so, whoever gave you the code may not be who you think")
 	}
 	return all, err
 }

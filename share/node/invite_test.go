@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -240,6 +241,34 @@ func TestInviteApprove(t *testing.T) {
 		wantFail(t, (<-cs).err, codeDenied, "did not let this machine in")
 		wantFail(t, (<-w.machine("write").redeemed(t.Context(), v.Code)).err, codeDenied, "used already")
 		if got := a.listed(); len(got) != 2 {
+			t.Error(got)
+		}
+	})
+}
+
+// Who joined with an invite and is not listed is warned, until it is.
+func TestInviteUnlisted(t *testing.T) {
+	t.Parallel()
+	simulate(t, 8, func(t *testing.T, w *simWorld) {
+		a, b := w.machine("admin"), w.machine("read")
+		a.create()
+		b.start()
+		if _, err := b.node().Add(t.Context(), api.AddOptions{Token: w.tokens["read"], Dir: b.dir, Name: "s", Options: api.ShareConfig{InvitedBy: "ab"}}); err != nil {
+			t.Fatal(err)
+		}
+		w.settle(10 * time.Minute)
+		if s, err := b.node().Status(t.Context(), "s"); err != nil || len(s.Alarms) != 1 || !strings.Contains(s.Alarms[0], "does not list it") {
+			t.Errorf("%q, %v", s.Alarms, err)
+		}
+		pk := b.engine().pk
+		if err := a.node().Admit(t.Context(), "s", hex.EncodeToString(pk[:])); err != nil {
+			t.Fatal(err)
+		}
+		w.settle(10 * time.Minute)
+		if s, err := b.node().Status(t.Context(), "s"); err != nil || len(s.Alarms) != 0 {
+			t.Errorf("%q, %v", s.Alarms, err)
+		}
+		if got := fmt.Sprint(a.listed()); got != "map[m0:admin by create m1:read by token]" {
 			t.Error(got)
 		}
 	})

@@ -21,11 +21,11 @@ type vectors struct {
 	EID      string            `json:"eid"`
 	Export   string            `json:"export"` // a' of eid
 	NodeSeed string            `json:"node_seed"`
-	Node     map[string]string `json:"node"` // pk, its box (public), and both private halves
-	Seal     []boxVector       `json:"seal"` // in epoch 1
-	SealTo   boxVector         `json:"sbox"` // to the box of the node, in epoch 1
-	Sign     map[string]string `json:"sign"` // by the node, of each purpose
-	Invite   map[string]string `json:"invite"`
+	Node     map[string]string `json:"node"`   // pk, its box (public), and both private halves
+	Seal     []boxVector       `json:"seal"`   // in epoch 1
+	SealTo   boxVector         `json:"sbox"`   // to the box of the node, in epoch 1
+	Sign     map[string]string `json:"sign"`   // by the node, of each purpose
+	Invite   map[string]string `json:"invite"` // and the words of the node
 	URL      string            `json:"url"`
 }
 
@@ -121,7 +121,7 @@ func makeVectors(t *testing.T) vectors {
 	}
 	inv := Invite{Code: [16]byte(pattern(0x10, 16))}
 	ik := inv.Keys()
-	v.Invite = map[string]string{"code": x(inv.Code[:]), "text": inv.Text(), "rz": x(ik.Rendezvous[:]), "psk": x(ik.PSK[:]), "ext": ik.Extension}
+	v.Invite = map[string]string{"words": Words(tok.Share, pk), "code": x(inv.Code[:]), "text": inv.Text(), "rz": x(ik.Rendezvous[:]), "psk": x(ik.PSK[:]), "ext": ik.Extension}
 	inv.Hint = netip.MustParseAddrPort("192.0.2.1:7000")
 	v.Invite["text_ip4"] = inv.Text()
 	inv.Hint = netip.MustParseAddrPort("[2001:db8::1]:7000")
