@@ -84,7 +84,7 @@ func wantFail(t *testing.T, err error, code bt.Code, text string) {
 }
 
 // Each role joins with a code of its own, gets the files, and is a member; what it then writes comes back.
-func TestInviteRoles(t *testing.T) {
+func TestSimInviteRoles(t *testing.T) {
 	t.Parallel()
 	simulate(t, 1, func(t *testing.T, w *simWorld) {
 		a := w.machine("admin")
@@ -126,7 +126,7 @@ func TestInviteRoles(t *testing.T) {
 }
 
 // Two come at once with one code: one joins, the other is told, and so is the inviter.
-func TestInviteRace(t *testing.T) {
+func TestSimInviteRace(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
 		simulate(t, seed, func(t *testing.T, w *simWorld) {
@@ -157,7 +157,7 @@ func TestInviteRace(t *testing.T) {
 }
 
 // Codes that are over, revoked or unknown are refused clearly; nobody answers those that are unknown.
-func TestInviteOver(t *testing.T) {
+func TestSimInviteOver(t *testing.T) {
 	t.Parallel()
 	simulate(t, 2, func(t *testing.T, w *simWorld) {
 		a, b := w.machine("admin"), w.machine("read")
@@ -201,7 +201,7 @@ func TestInviteOver(t *testing.T) {
 }
 
 // Both ends see the same words, and a person decides, even after both machines have been off.
-func TestInviteApprove(t *testing.T) {
+func TestSimInviteApprove(t *testing.T) {
 	t.Parallel()
 	simulate(t, 3, func(t *testing.T, w *simWorld) {
 		a, b, c := w.machine("admin"), w.machine("write"), w.machine("write")
@@ -247,7 +247,7 @@ func TestInviteApprove(t *testing.T) {
 }
 
 // Who joined with an invite and is not listed is warned, until it is.
-func TestInviteUnlisted(t *testing.T) {
+func TestSimInviteUnlisted(t *testing.T) {
 	t.Parallel()
 	simulate(t, 8, func(t *testing.T, w *simWorld) {
 		a, b := w.machine("admin"), w.machine("read")
