@@ -16,3 +16,7 @@ func Flock(f *os.File) error {
 	}
 	return err
 }
+
+// Funlock frees the lock of f at once: when f is only closed, a process that is being started at that moment keeps it a
+// little longer.
+func Funlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

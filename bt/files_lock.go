@@ -60,6 +60,7 @@ func lockFile(name string) (*fileLock, error) {
 // unlock removes and frees the lock.
 func (l *fileLock) unlock() {
 	removed := os.Remove(l.f.Name()) == nil // while it is still ours; Windows does not remove open files
+	Funlock(l.f)
 	_ = l.f.Close()
 	if !removed {
 		_ = os.Remove(l.f.Name())

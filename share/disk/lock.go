@@ -37,4 +37,7 @@ func LockFolder(dir string) (*Lock, error) {
 }
 
 // Close gives the folder back. The file stays: whoever removed it could take away the lock of a third.
-func (l *Lock) Close() error { return l.f.Close() }
+func (l *Lock) Close() error {
+	bt.Funlock(l.f)
+	return l.f.Close()
+}

@@ -270,6 +270,7 @@ func (n *Node) Close() error {
 		errs = append(errs, n.db.Close())
 	}
 	if n.lock != nil {
+		bt.Funlock(n.lock)
 		errs = append(errs, n.lock.Close())
 	}
 	return errors.Join(errs...)
