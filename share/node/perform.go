@@ -66,18 +66,48 @@ func (p *performer) add(op *index.Op) error {
 	}
 	lost := op.Kind == index.Rename && op.Slot != 0 && p.slots[op.Slot] == ""
 	if lost || p.failed[op.Path] || op.From != "" && p.failed[op.From] {
-		p.tally.fail(op)
+		p.fail(op)
 		return nil
+	}
+	if was := p.parked[op.Path]; was != nil && op.Kind == index.Mkdir {
+		return p.clear(op, was)
 	}
 	p.enlist(op, p.diskOp(op))
 	return nil
 }
 
+// clear takes away what was parked where a directory is to be, and then makes that.
+func (p *performer) clear(op *index.Op, was *index.Base) error {
+	delete(p.parked, op.Path)
+	gone := &index.Op{Kind: index.Delete, Path: op.Path, Base: was}
+	p.tally.begin(gone)
+	p.enlist(gone, p.diskOp(gone))
+	return p.add(op)
+}
+
+// fail notes that an operation is not done now. Those that count on it are not either.
+func (p *performer) fail(op *index.Op) {
+	p.tally.fail(op)
+	p.stays(op)
+}
+
+// stays notes that what an operation was to change is as it was.
+func (p *performer) stays(op *index.Op) {
+	p.failed[op.Path] = true
+	if op.Kind == index.Rename && op.From != "" {
+		p.failed[op.From] = true
+	}
+}
+
 // enlist puts on the list what nothing before it concerns.
 func (p *performer) enlist(op *index.Op, d disk.Op) {
 	p.listed[d.Path], p.listed[d.From] = true, true
-	if was := p.parked[d.Path]; was != nil && d.Old == nil && d.Do != disk.Rename {
-		d.Old = was // its content is safe in a copy, but it still stands there
+	there := &d.Old // what is at the path
+	if d.Do == disk.Rename {
+		there = &d.Over
+	}
+	if was := p.parked[d.Path]; was != nil && *there == nil {
+		*there = was // its content is safe in a copy, but it still stands there
 		delete(p.parked, d.Path)
 	}
 	p.list, p.from = append(p.list, d), append(p.from, op)
@@ -127,13 +157,17 @@ func (p *performer) copy(op *index.Op) error {
 	if err := p.flush(); err != nil {
 		return err
 	}
+	if p.failed[op.Path] {
+		p.fail(op)
+		return nil
+	}
 	source, path := op.Source, op.From
 	if op.Kind == index.Park {
 		source, path = op.Base, op.Path
 	}
 	temp, err := p.e.copyTemp(path, source)
 	if err != nil {
-		p.tally.fail(op)
+		p.fail(op)
 		if source.Ident.CTime <= 0 {
 			p.e.settle(path)
 			p.e.plan.waiting[naturalOf(op)] = p.e.node.now().Add(settleWait)
@@ -177,14 +211,14 @@ func (p *performer) flush() error {
 		if err != nil {
 			return err
 		}
-		if r := outcomes[i].Result; r != disk.Applied && r != disk.Saved {
-			p.failed[list[i].Path], p.failed[list[i].From] = true, true
-			delete(p.failed, "")
-		}
-		if done {
+		switch {
+		case !done:
+			p.fail(from[i])
+		case outcomes[i].Done():
 			p.tally.done(from[i])
-		} else {
-			p.tally.fail(from[i])
+		default: // it never will be
+			p.tally.done(from[i])
+			p.stays(from[i])
 		}
 	}
 	return context.Cause(p.e.ctx)
@@ -285,6 +319,10 @@ func (p *performer) writeRows() error {
 	return e.node.db.Update(e.ctx, func(t *db.Tx) error {
 		for i := range p.rows {
 			op := &p.rows[i]
+			if p.failed[op.Path] { // what is there is still what B says, or is found by the next scan
+				p.tally.fail(op)
+				continue
+			}
 			p.tally.done(op)
 			if op.Kind == index.Forget {
 				if err := t.DropBase(e.n, op.Path); err != nil {

@@ -1,0 +1,49 @@
+package node
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What kept shares from coming to rest, each for itself.
+
+// apart is a world of two that do different things while they cannot reach each other, and meet.
+func apart(t *testing.T, seed uint64, before func(a *simMachine), during func(w *simWorld, a, b *simMachine)) {
+	t.Parallel()
+	simulate(t, seed, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		before(a)
+		w.share("admin", "write")
+		b := w.all[1]
+		w.net.part(func(netip.AddrPort, netip.AddrPort) bool { return true })
+		during(w, a, b)
+		w.quiet()
+		time.Sleep(2 * time.Minute)
+		w.net.part(nil)
+		w.settle(10 * time.Minute)
+		w.check(strict{})
+	})
+}
+
+// Names are exchanged, among files and with a directory in the circle.
+func TestSimCircles(t *testing.T) {
+	for name, moves := range map[string][]string{
+		"two": {"a t", "b a", "t b"}, "three": {"a t", "b a", "c b", "t c"}, "directory": {"a t", "b a/in", "t b"},
+		"deep": {"a t", "b a/in", "c b", "t c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			apart(t, 100, func(a *simMachine) {
+				for i, p := range []string{"a", "b", "c"} {
+					a.write(p, simBytes(100, i, 1000), false)
+				}
+			}, func(_ *simWorld, a, b *simMachine) {
+				for _, m := range moves {
+					from, to, _ := strings.Cut(m, " ")
+					a.rename(from, to)
+				}
+			})
+		})
+	}
+}
