@@ -3,6 +3,7 @@ package node
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"shoal/share/db"
@@ -53,5 +54,42 @@ func TestChainNotDone(t *testing.T) {
 		if b := r.rowOf(name); b == nil || b.Type != index.File || !b.Present {
 			t.Errorf("the row of %s is now %+v", name, b)
 		}
+	}
+}
+
+// What is done is only what was planned: a directory that is made on the way, or whose name is given up, may have more to
+// do, and a file that is too young to be touched has.
+func TestTallied(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	e := r.a
+	left := func() (all []string) {
+		err := e.node.db.View(t.Context(), func(t *db.Tx) (err error) { all, err = t.Todo(e.n, "", 100); return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if err := e.node.db.Update(t.Context(), func(t *db.Tx) error { return t.AddTodo(e.n, "d", "d/f", "x", "y") }); err != nil {
+		t.Fatal(err)
+	}
+	copied := &index.Base{Path: "y", Natural: "x", Type: index.File, Present: true}
+	done := newTally([]string{"d/f", "x", "y"}, nil)
+	ops := []index.Op{
+		{Kind: index.Mkdir, Path: "d", Shown: &index.Shown{Path: "d", Natural: "d", Type: index.Dir}},
+		{Kind: index.MakeSymlink, Path: "d/f", Shown: &index.Shown{Path: "d/f", Natural: "d/f", Type: index.Symlink}},
+		{Kind: index.MakeSymlink, Path: "y", Base: copied, Shown: &index.Shown{Path: "y", Natural: "y", Type: index.Symlink}},
+	}
+	for i := range ops {
+		done.begin(&ops[i])
+	}
+	for i := range ops {
+		done.done(&ops[i])
+	}
+	if err := e.finish(done); err != nil {
+		t.Fatal(err)
+	}
+	if got := left(); !slices.Equal(got, []string{"d"}) {
+		t.Errorf("%q is left to do", got)
 	}
 }

@@ -93,6 +93,7 @@ func (e *engine) dueAgain() bool {
 func (e *engine) planPaths(paths []string) error {
 	var ops []index.Op
 	var idle []string // nothing to do there
+	var young []string
 	paths = slices.DeleteFunc(paths, func(p string) bool { return e.plan.naturals[p] > 0 || !e.plan.waiting[p].IsZero() })
 	err := e.planEach(paths, func(p string, todo []index.Op) {
 		switch {
@@ -100,6 +101,7 @@ func (e *engine) planPaths(paths []string) error {
 			idle = append(idle, p)
 		case e.unsettled(todo):
 			e.plan.waiting[p] = e.node.now().Add(settleWait)
+			young = append(young, p)
 		default:
 			ops = append(ops, todo...)
 		}
@@ -118,6 +120,9 @@ func (e *engine) planPaths(paths []string) error {
 		return err
 	}
 	done := newTally(paths, idle)
+	for _, p := range young {
+		done.bad[p] = true
+	}
 	done.wait(batch.Held)
 	done.wait(batch.Blocked)
 	if err := e.perform(batch.Ops, done); err != nil {
@@ -302,68 +307,6 @@ func (r rowsOf) Having(hash [32]byte, size int64) []index.Base {
 
 // reverts reports whether a read-only node's own change at a path is to be given up.
 func (e *engine) reverts(p string) bool { return e.reverting != nil && within(p, e.reverting) }
-
-// tally is which natural paths of a plan have come to their end.
-type tally struct {
-	left map[string]int  // operations still to be done
-	bad  map[string]bool // not done: the path stays on the list
-}
-
-func newTally(paths, idle []string) *tally {
-	t := &tally{left: map[string]int{}, bad: map[string]bool{}}
-	for _, p := range idle {
-		t.left[p] = 0
-	}
-	return t
-}
-
-// wait keeps the natural paths of operations on the list.
-func (t *tally) wait(ops []index.Op) {
-	for i := range ops {
-		t.fail(&ops[i])
-	}
-}
-
-// begin, done and fail count an operation at the natural paths that are at their end with it: a rename takes its file away
-// from another, which has no operation of its own.
-func (t *tally) begin(op *index.Op) { t.each(op, func(p string) { t.left[p]++ }) }
-func (t *tally) done(op *index.Op)  { t.each(op, func(p string) { t.left[p]-- }) }
-func (t *tally) fail(op *index.Op)  { t.each(op, func(p string) { t.bad[p] = true }) }
-
-func (t *tally) each(op *index.Op, f func(natural string)) {
-	p := naturalOf(op)
-	f(p)
-	if op.Kind == index.Rename && op.Source != nil && op.Source.Natural != p {
-		f(op.Source.Natural)
-	}
-}
-
-// naturalOf is the natural path that an operation was planned for.
-func naturalOf(op *index.Op) string {
-	switch {
-	case op.Shown != nil:
-		return op.Shown.Natural
-	case op.Base != nil:
-		return op.Base.Natural
-	}
-	return op.Path
-}
-
-// finish takes from the list what is done.
-func (e *engine) finish(t *tally) error {
-	return e.node.db.Update(e.ctx, func(tx *db.Tx) error {
-		for p, left := range t.left {
-			if left > 0 || t.bad[p] {
-				continue
-			}
-			delete(e.plan.tries, p)
-			if err := tx.Did(e.n, p); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
 
 // arrival is a file that is on its way from peers.
 type arrival struct {
