@@ -201,10 +201,11 @@ func (e *engine) putArrived() (more bool, err error) {
 			e.failed(a)
 			continue
 		}
-		op := putOp(a, planned[a.shown.Natural])
+		op, err := e.place(a, planned[a.shown.Natural])
+		if err != nil {
+			return false, err
+		}
 		if op == nil {
-			_ = e.folder.fs.Remove(a.temp)
-			e.plan.again = true // something else is wanted there now
 			continue
 		}
 		ops, of = append(ops, *op), append(of, a)
@@ -240,6 +241,19 @@ func (e *engine) putArrived() (more bool, err error) {
 		e.plan.twins, e.plan.again = false, true
 	}
 	return more, e.finish(t)
+}
+
+// place is what puts a file that came in its place. It is nil, and the file is thrown away, when something else is wanted
+// there now, or is there.
+func (e *engine) place(a *arrival, planned []index.Op) (*disk.Op, error) {
+	op := putOp(a, planned)
+	if op == nil {
+		e.plan.again = true
+	} else if free, err := e.makeWay(op, a.shown.Natural); free || err != nil {
+		return op, err
+	}
+	_ = e.folder.fs.Remove(a.temp)
+	return nil, nil
 }
 
 // recheck keeps those natural paths on the list where there is more to do than what has just been put.

@@ -48,13 +48,26 @@ func (p *performer) op(op *index.Op) error {
 		p.rows = append(p.rows, *op)
 	case index.Put:
 		p.tally.fail(op) // until it is here
-		return p.e.fetch(op.Shown)
+		return p.fetch(op)
 	case index.Copy, index.Park:
 		return p.copy(op)
 	default:
 		return p.add(op)
 	}
 	return nil
+}
+
+// fetch orders a file, unless what is to go first at its path stays.
+func (p *performer) fetch(op *index.Op) error {
+	if p.listed[op.Path] {
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	if p.failed[op.Path] {
+		return nil
+	}
+	return p.e.fetch(op.Shown)
 }
 
 // add puts an operation on the list. What comes before it at its paths is done first, for it may fail.

@@ -47,3 +47,33 @@ func TestSimCircles(t *testing.T) {
 		})
 	}
 }
+
+// A conflict copy is edited: its new version is a file of its own name.
+func TestSimConflictCopyEdited(t *testing.T) {
+	t.Parallel()
+	simulate(t, 101, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		w.share("admin", "write")
+		b := w.all[1]
+		w.net.part(func(netip.AddrPort, netip.AddrPort) bool { return true })
+		a.write("x.txt", simBytes(101, 1, 1000), false)
+		b.write("x.txt", simBytes(101, 2, 1000), false)
+		time.Sleep(time.Minute)
+		w.net.part(nil)
+		w.settle(10 * time.Minute)
+		for _, large := range []int{0, 400_000} {
+			copied := ""
+			for p := range a.tree() {
+				if strings.Contains(p, ".conflict-") {
+					copied = p
+				}
+			}
+			if copied == "" {
+				t.Fatalf("there is no conflict copy: %v", a.tree())
+			}
+			a.write(copied, simBytes(101, 3, 1100+large), true)
+			w.settle(10 * time.Minute)
+		}
+		w.check(strict{})
+	})
+}
