@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"path"
 
 	"shoal/share/blob"
@@ -12,16 +13,17 @@ import (
 // changes is what a batch of findings comes to.
 type changes struct {
 	events []index.Event
-	rows   []*found // of events, in their order: the dot of an added entry goes there; nil of removals
-	put    []*found // rows to write
-	drop   []string // rows that go
-	todo   []string // natural paths where what is shown may change beyond the finding itself
+	rows   []*found        // of events, in their order: the dot of an added entry goes there; nil of removals
+	put    []*found        // rows to write
+	drop   []string        // rows that go
+	todo   []string        // natural paths where what is shown may change beyond the finding itself
+	above  map[string]bool // directories that were looked at for that
 }
 
 // write commits the batch as events of this writer.
 func (c *commit) write() error {
 	e := c.e
-	var ch changes
+	ch := changes{above: map[string]bool{}}
 	for i := range c.batch {
 		if f := &c.batch[i]; !f.skip {
 			if err := c.change(f, &ch); err != nil {
@@ -116,7 +118,7 @@ func (c *commit) change(f *found, ch *changes) error {
 		}
 		ch.events = append(ch.events, index.Event{RemoveAt: b.Natural, Remove: b.Dots})
 		ch.rows = append(ch.rows, nil)
-		return c.others(ch, b.Natural, len(b.Dots))
+		return c.others(ch, b.Natural, b.Type, len(b.Dots))
 	}
 	c.describe(f)
 	ch.put = append(ch.put, f)
@@ -142,18 +144,37 @@ func (c *commit) change(f *found, ch *changes) error {
 	ch.events, ch.rows = append(ch.events, ev), append(ch.rows, f)
 	if ev.RemoveAt != "" && ev.RemoveAt != f.Path {
 		ch.todo = append(ch.todo, ev.RemoveAt, f.Path)
-		return nil
+		return errors.Join(c.directories(ch, ev.RemoveAt), c.directories(ch, f.Path))
 	}
-	return c.others(ch, f.Path, len(ev.Remove))
+	return c.others(ch, f.Path, f.Type, len(ev.Remove))
 }
 
-// others adds a natural path to what is to do, when more lives there than the event removes.
-func (c *commit) others(ch *changes, natural string, removed int) error {
+// others adds a natural path to what is to do, when more lives there than an event of this type removes.
+func (c *commit) others(ch *changes, natural string, y index.Type, removed int) error {
 	set, err := c.e.forest.Find(c.e.row.State.Root.Files, natural)
-	if err == nil && len(set.Entries) > removed {
+	if err != nil {
+		return err
+	}
+	if len(set.Entries) > removed || y != index.Dir && !set.Below.IsZero() {
 		ch.todo = append(ch.todo, natural)
 	}
-	return err
+	return c.directories(ch, natural)
+}
+
+// directories adds those above a natural path to what is to do, where one is not there by itself alone: what comes or goes
+// below it may take its name from a file, or give it back, or be all that it lives by.
+func (c *commit) directories(ch *changes, natural string) error {
+	for d := path.Dir(natural); d != "." && !ch.above[d]; d = path.Dir(d) {
+		ch.above[d] = true
+		set, err := c.e.forest.Find(c.e.row.State.Root.Files, d)
+		if err != nil {
+			return err
+		}
+		if len(set.Entries) != 1 || set.Entries[0].Type != index.Dir {
+			ch.todo = append(ch.todo, d)
+		}
+	}
+	return nil
 }
 
 // describe is the row of a finding whose content is known.

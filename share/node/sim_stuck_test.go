@@ -1,6 +1,7 @@
 package node
 
 import (
+	"io/fs"
 	"net/netip"
 	"strings"
 	"testing"
@@ -76,4 +77,35 @@ func TestSimConflictCopyEdited(t *testing.T) {
 		}
 		w.check(strict{})
 	})
+}
+
+// A directory that lives by one file alone goes with it.
+func TestSimLastBelow(t *testing.T) {
+	t.Parallel()
+	simulate(t, 102, func(t *testing.T, w *simWorld) {
+		b := implied(w, 0o755)
+		b.remove("d/e/new")
+		w.settle(10 * time.Minute)
+		for _, m := range w.all {
+			if len(m.tree()) != 0 {
+				t.Errorf("%s has %v", m.name, m.tree())
+			}
+		}
+	})
+}
+
+// implied makes a share with a directory that is there only for what is in it, on its second machine first of all.
+func implied(w *simWorld, mode fs.FileMode) *simMachine {
+	a := w.machine("admin")
+	a.write("d/e/f", simBytes(w.seed, 1, 1000), false)
+	a.chmod("d", mode)
+	w.share("admin", "write")
+	b := w.all[1]
+	w.net.part(func(netip.AddrPort, netip.AddrPort) bool { return true })
+	a.remove("d")
+	b.write("d/e/new", simBytes(w.seed, 2, 1000), false)
+	time.Sleep(3 * time.Minute)
+	w.net.part(nil)
+	w.settle(10 * time.Minute)
+	return b
 }
