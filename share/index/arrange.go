@@ -172,7 +172,7 @@ func (a *arranger) reach(p, natural string) bool {
 
 // imply adds the making of a directory that is there only because something is in it.
 func (a *arranger) imply(d, natural string, b Base, ok bool) bool {
-	op := &Op{Kind: Mkdir, Path: d, Shown: &Shown{Path: d, Natural: natural, Type: Dir}}
+	op := &Op{Kind: Mkdir, Path: d, Shown: &Shown{Path: d, Natural: natural, Type: Dir, Mode: ImpliedMode, HasMode: true}}
 	s := a.steps[d]
 	switch {
 	case s != nil && s.come != nil && s.come.Shown.Type == Dir:

@@ -65,9 +65,15 @@ func groupsOf(set NameSet) []group {
 		}
 		groups[j].add(e)
 	}
+	if i, ok := at[groupKey{kind: Dir}]; ok && len(groups[i].Dots) == 0 {
+		groups[i].Mode, groups[i].HasMode = ImpliedMode, true
+	}
 	slices.SortStableFunc(groups, compareGroups)
 	return groups
 }
+
+// ImpliedMode is the mode of a directory that is there only because something is in it: nobody says one.
+const ImpliedMode = 0o755
 
 // A groupKey is what entries of one group have in common.
 type groupKey struct {

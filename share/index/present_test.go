@@ -56,7 +56,7 @@ func TestPresent(t *testing.T) {
 		{"directory, link, file", []Entry{file(1, 1, 5, 0o644), of(4, Link, "l", 0), dir(3, 0o700), dir(2, 0o750)}, false, nil,
 			[]string{"d dir/n.txt t0 m750 2", "l dir/n.conflict-" + four + ".txt t0 m0 1", "f dir/n.conflict-" + one + ".txt t5 m644 1"}},
 		{"a directory by what is in it", []Entry{file(1, 1, 5, 0o644)}, true, nil,
-			[]string{"d dir/n.txt t0 m0 0", "f dir/n.conflict-" + one + ".txt t5 m644 1"}},
+			[]string{"d dir/n.txt t0 m755 0", "f dir/n.conflict-" + one + ".txt t5 m644 1"}},
 		{"symlinks", []Entry{of(1, Symlink, "x", 1), of(2, Symlink, "x", 2), of(3, Symlink, "y", 3)}, false, nil,
 			[]string{"s dir/n.txt t3 m0 1", "s dir/n.conflict-" + one + ".txt t2 m0 2"}},
 		{"unknown", []Entry{of(1, 'Z', "", 0), file(2, 1, 5, 0o644)}, false, nil, []string{"f dir/n.txt t5 m644 1"}},

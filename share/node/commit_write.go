@@ -216,7 +216,7 @@ func (c *commit) adopt(f *found, set *index.NameSet) bool {
 		dots = append(dots, x.Dot)
 	}
 	f.row.Dots = dots
-	return len(dots) > 0 || f.Type == index.Dir && !set.Below.IsZero()
+	return len(dots) > 0 || f.Type == index.Dir && !set.Below.IsZero() && f.row.Mode == index.ImpliedMode
 }
 
 // entryOf is the entry that says what a row says.

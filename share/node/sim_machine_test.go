@@ -299,7 +299,7 @@ func (m *simMachine) tree() map[string]string {
 		switch {
 		case isWithin(name, disk.Dir):
 		case info.Type == fs.ModeDir:
-			all[name] = "dir"
+			all[name] = fmt.Sprintf("dir %o", info.Ident.Mode)
 		case info.Type == fs.ModeSymlink:
 			links = append(links, name)
 		default:

@@ -2,6 +2,7 @@ package node
 
 import (
 	"io/fs"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -108,4 +109,23 @@ func implied(w *simWorld, mode fs.FileMode) *simMachine {
 	w.net.part(nil)
 	w.settle(10 * time.Minute)
 	return b
+}
+
+// Nobody says the mode of a directory that is there only for what is in it, and it is the same everywhere.
+func TestSimImpliedMode(t *testing.T) {
+	t.Parallel()
+	simulate(t, 103, func(t *testing.T, w *simWorld) {
+		b := implied(w, 0o700)
+		want := map[string]string{"d": "dir 755", "d/e": "dir 755"}
+		got := b.tree()
+		delete(got, "d/e/new")
+		if !maps.Equal(got, want) {
+			t.Errorf("%v", got)
+		}
+		b.chmod("d", 0o750) // now somebody says
+		w.settle(10 * time.Minute)
+		if got := w.all[0].tree()["d"]; got != "dir 750" {
+			t.Errorf("%v", got)
+		}
+	})
 }
