@@ -156,6 +156,11 @@ func (t *Tx) Under(n int64, dir string, f func(*index.Base) error) error {
 	})
 }
 
+// Dirs are the rows of directories that are present.
+func (t *Tx) Dirs(n int64) ([]index.Base, error) {
+	return t.bases("", "AND type = ? AND flags & 1", n, int64(index.Dir))
+}
+
 // ShownOf are the rows that show entries of a natural path: its own, and conflict copies.
 func (t *Tx) ShownOf(n int64, natural string) ([]index.Base, error) {
 	all, err := t.bases("INDEXED BY base_natural", "AND natural = ? ORDER BY dir, name", n, natural)

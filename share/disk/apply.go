@@ -63,7 +63,7 @@ func (a *Applier) Apply(ctx context.Context, ops []Op) []Outcome {
 func (a *Applier) fit(ops []Op) int {
 	seen := map[string]bool{}
 	for i := range min(len(ops), maxBatch) {
-		for _, p := range ops[i].paths() {
+		for _, p := range ops[i].Paths() {
 			if seen[p] {
 				return i
 			}
@@ -73,7 +73,8 @@ func (a *Applier) fit(ops []Op) int {
 	return min(len(ops), maxBatch)
 }
 
-func (op *Op) paths() []string {
+// Paths are those that op changes.
+func (op *Op) Paths() []string {
 	if op.Do == Rename {
 		return []string{op.Path, op.From}
 	}
@@ -192,7 +193,7 @@ func (b *batch) pend(begun bool) {
 		b.open = map[string]bool{}
 	}
 	for _, s := range b.steps {
-		for _, p := range s.Op.paths() {
+		for _, p := range s.Op.Paths() {
 			if begun || s.stuck {
 				b.open[p] = true
 			} else {
@@ -216,7 +217,7 @@ func (b *batch) prepare(s *step, sync bool) error {
 		return err
 	}
 	op := &s.Op
-	for _, p := range op.paths() {
+	for _, p := range op.Paths() {
 		if err := checkPath(p); err != nil {
 			return err
 		}

@@ -40,12 +40,12 @@ func Plan(shown []Shown, base []Base, rules Rules) []Op {
 
 // planGone plans a row where nothing is shown any more.
 func planGone(b *Base, rules Rules) []Op {
+	made := b.Local && b.Present && len(b.Dots) == 0 // by the user of a read-only node
 	switch {
-	case b.found():
-		if rules.reverts(b.Path) {
-			return []Op{{Kind: Delete, Path: b.Path, Base: b}}
-		}
+	case (b.found() || made) && !rules.reverts(b.Path):
 		return nil
+	case b.found():
+		return []Op{{Kind: Delete, Path: b.Path, Base: b}}
 	case !b.Present:
 		return []Op{{Kind: Forget, Path: b.Path, Base: b}}
 	case b.Type == Dir:

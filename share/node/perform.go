@@ -249,13 +249,7 @@ func (e *engine) outcome(o *disk.Outcome, natural string) (done bool, err error)
 		}
 		return true, errors.Join(e.takes(o), e.relieved(o.Op.Path))
 	case disk.Stale:
-		e.lookAt(o.Op.Path)
-		if o.Op.From != "" {
-			e.lookAt(o.Op.From)
-		}
-		// It is scanned first; a name that is missing counts as removed only after a second look.
-		e.rest(natural)
-		return false, nil
+		return e.stale(o, natural)
 	case disk.Impossible:
 		return true, e.impossible(o)
 	}

@@ -1,9 +1,11 @@
 package node
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,5 +129,72 @@ func TestSimImpliedMode(t *testing.T) {
 		if got := w.all[0].tree()["d"]; got != "dir 750" {
 			t.Errorf("%v", got)
 		}
+	})
+}
+
+// A directory that others removed stays for what is ignored in it, as long as that is there, and is no trouble.
+func TestSimIgnoredBelow(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprint("restart=", restart), func(t *testing.T) {
+			t.Parallel()
+			simulate(t, 104, func(t *testing.T, w *simWorld) {
+				a := w.machine("admin")
+				a.write("d/f", simBytes(104, 1, 1000), false)
+				b := w.machine("write")
+				b.write(".shoalignore", []byte("*.o"), false)
+				b.write("d/f.o", simBytes(104, 2, 1000), false)
+				a.create()
+				b.join()
+				time.Sleep(5 * time.Minute)
+				w.quiet()
+				a.remove("d")
+				time.Sleep(10 * time.Minute)
+				w.quiet()
+				for _, m := range w.all {
+					if v, _ := m.engine().look(); !v.Settled {
+						t.Errorf("%s has still %d to do", m.name, v.Todo)
+					}
+				}
+				want := []string{".shoalignore", "d", "d/f.o"}
+				if got := slices.Sorted(maps.Keys(b.tree())); !slices.Equal(got, want) {
+					t.Errorf("%v", got)
+				}
+				if restart {
+					b.stop()
+				}
+				b.remove("d/f.o")
+				b.remove(".shoalignore")
+				b.start()
+				w.settle(10 * time.Minute)
+			})
+		})
+	}
+}
+
+// A reader's own directory is his: what others do above and below does not take it away.
+func TestSimReadersDirectory(t *testing.T) {
+	t.Parallel()
+	simulate(t, 105, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		a.write("d/f", simBytes(105, 1, 1000), false)
+		w.share("admin", "read")
+		r := w.all[1]
+		r.mkdir("d/own")
+		r.look()
+		time.Sleep(time.Minute)
+		a.write("d/g", simBytes(105, 2, 1000), false)
+		time.Sleep(5 * time.Minute)
+		a.remove("d/g")
+		time.Sleep(5 * time.Minute)
+		r.stop()
+		r.start()
+		time.Sleep(time.Minute)
+		w.quiet()
+		if r.tree()["d/own"] == "" {
+			t.Errorf("it is gone: %v", r.tree())
+		}
+		w.revert()
+		w.settle(10 * time.Minute)
 	})
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path"
 	"time"
@@ -82,7 +83,7 @@ func (e *engine) cameBack(out []disk.Outcome, err error) error {
 // walked does what belongs to each walk of the whole folder.
 func (e *engine) walked() error {
 	out, err := e.folder.applier.CheckArchive(e.ctx)
-	if err := e.cameBack(out, err); err != nil {
+	if err := errors.Join(e.cameBack(out, err), e.sweep()); err != nil {
 		return err
 	}
 	if e.row.Walked.IsZero() {

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -32,18 +33,19 @@ type planner struct {
 	accepted map[string]bool      // paths on disk whose loss a person has accepted
 	promised bool                 // the database has some of those
 	troubled map[string]bool      // paths on disk that could not be put there at first
+	linger   map[string]string    // directories that should go, by natural path, and hold what B does not know
 	tries    map[string]int       // natural paths that something stood in the way of, and how often
 	held     map[string]string    // natural paths of those on disk that are held
 }
 
 func newPlanner() planner {
-	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, troubled: map[string]bool{}, accepted: map[string]bool{}, tries: map[string]int{}, held: map[string]string{}}
+	return planner{again: true, coming: map[string]*arrival{}, naturals: map[string]int{}, waiting: map[string]time.Time{}, troubled: map[string]bool{}, accepted: map[string]bool{}, linger: map[string]string{}, tries: map[string]int{}, held: map[string]string{}}
 }
 
 // work brings the disk nearer to the state: what has been fetched is put in place, and more is planned. more says that it
 // can go on at once.
 func (e *engine) work() (more bool, err error) {
-	if err := e.giveUpOld(); err != nil {
+	if err := errors.Join(e.giveUpOld(), e.lookAtLingering()); err != nil {
 		return false, err
 	}
 	more, err = e.putArrived()
@@ -191,15 +193,21 @@ func (e *engine) planPath(natural string) (ops []index.Op, err error) {
 	return ops, err
 }
 
-// planEach plans natural paths: first what should be there, then, in one transaction, what is.
-func (e *engine) planEach(paths []string, f func(natural string, ops []index.Op)) error {
+// viewNow is how the state as it is now is shown on this disk.
+func (e *engine) viewNow() *index.View {
 	if e.shows == nil || e.showsOf != e.row.State.Root.Files {
 		e.shows, e.showsOf = index.NewView(e.forest, e.row.State.Root.Files, e.folder.fs.FoldsCase()), e.row.State.Root.Files
 	}
+	return e.shows
+}
+
+// planEach plans natural paths: first what should be there, then, in one transaction, what is.
+func (e *engine) planEach(paths []string, f func(natural string, ops []index.Op)) error {
+	view := e.viewNow()
 	shown := make([][]index.Shown, len(paths))
 	for i, p := range paths {
 		var err error
-		if shown[i], err = e.shows.At(p); err != nil {
+		if shown[i], err = view.At(p); err != nil {
 			return err
 		}
 	}
