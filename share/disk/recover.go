@@ -44,6 +44,9 @@ func (a *Applier) Recover(ctx context.Context) ([]Outcome, error) {
 // what the user did. Recover ends it.
 func (a *Applier) Unfinished(path string) bool { return a.open[path] }
 
+// Pending reports whether any change was begun that is neither ended nor given up.
+func (a *Applier) Pending() bool { return len(a.open) > 0 }
+
 // resume goes on where a crash stopped, by what is where.
 func (b *batch) resume(s *step) {
 	switch s.Op.Do {

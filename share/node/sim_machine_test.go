@@ -36,14 +36,15 @@ type simMachine struct {
 	proof *simProof
 	boots int
 
-	mu     sync.Mutex      // guards what follows: file systems ask from any goroutine
-	n      *Node           // nil while it does not run
-	dead   bool            // the process was killed: nothing it does reaches the disk any more
-	killIn int             // operations until it is; 0 = it is not
-	late   func()          // what a user does just before the node next changes a name
-	before map[simSum]bool // contents that this disk had at some time, and its users did not take away
-	users  map[simSum]bool // those that users of this machine overwrote or removed
-	backup string          // an older copy of home; "" = none
+	mu     sync.Mutex                  // guards what follows: file systems ask from any goroutine
+	n      *Node                       // nil while it does not run
+	dead   bool                        // the process was killed: nothing it does reaches the disk any more
+	killIn int                         // operations until it is; 0 = it is not
+	ill    func(op, name string) error // what is wrong with the disk; nil = nothing
+	late   func()                      // what a user does just before the node next changes a name
+	before map[simSum]bool             // contents that this disk had at some time, and its users did not take away
+	users  map[simSum]bool             // those that users of this machine overwrote or removed
+	backup string                      // an older copy of home; "" = none
 }
 
 // simProof is a Continuity: the memory of a boot.
@@ -166,7 +167,7 @@ func (m *simMachine) openFS(string) (disk.FS, error) {
 
 var errKilled = errors.New("the process is dead")
 
-func (m *simMachine) fault(op, _ string) error {
+func (m *simMachine) fault(op, name string) error {
 	m.mu.Lock()
 	if m.killIn > 0 {
 		if m.killIn--; m.killIn == 0 {
@@ -176,7 +177,7 @@ func (m *simMachine) fault(op, _ string) error {
 			}
 		}
 	}
-	dead, late := m.dead, m.late
+	dead, late, ill := m.dead, m.late, m.ill
 	switch op {
 	case "exchange", "renamenew", "remove":
 		m.late = nil
@@ -190,7 +191,17 @@ func (m *simMachine) fault(op, _ string) error {
 	if late != nil {
 		late()
 	}
+	if ill != nil {
+		return ill(op, name)
+	}
 	return nil
+}
+
+// sicken makes operations on the machine's disk fail; nil heals it.
+func (m *simMachine) sicken(ill func(op, name string) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ill = ill
 }
 
 // stop closes the node in order; kill ends it at once, in the middle of whatever it does.

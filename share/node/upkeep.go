@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -20,10 +21,12 @@ const (
 	upkeepEvery  = time.Hour
 	upkeepTight  = time.Minute // when the disk has no room
 	countedAgain = 10 * time.Second
+	recoverAgain = 10 * time.Second // changes that an error stopped half way
 )
 
 // upkeep is what the control goroutine remembers of keeping a folder and its archive in order.
 type upkeep struct {
+	resumed time.Time // when changes were gone on with that an error had stopped
 	checked time.Time // the walk after which the archive was looked at
 	done    time.Time // when the rest was done last
 	tight   bool      // something did not fit since
@@ -36,6 +39,11 @@ func (e *engine) maintain() (next time.Duration, err error) {
 	f, now := e.folder, e.node.now()
 	f.applier.Reserve = reserveOf(parseConfig(e.row.Options).Reserve)
 	next = idleLook
+	if f.applier.Pending() && now.Sub(f.upkeep.resumed).Abs() >= recoverAgain {
+		if f.upkeep.resumed = now; e.resume() != nil {
+			return 0, e.ctx.Err()
+		}
+	}
 	if at, ok := f.applier.NextLate(); ok {
 		if !now.Before(at) {
 			out, err := f.applier.Late(e.ctx)
@@ -63,6 +71,35 @@ func (e *engine) maintain() (next time.Duration, err error) {
 	}
 	e.seeRoom()
 	return next, nil
+}
+
+// resume goes on with changes that an error stopped half way. Nothing else is done at their paths until they are at an end.
+func (e *engine) resume() error {
+	out, err := e.folder.applier.Recover(e.ctx)
+	if err != nil {
+		e.log.Warn("what was begun cannot be finished", "why", err)
+		return e.ctx.Err()
+	}
+	for i := range out {
+		o := &out[i]
+		natural := o.Op.Path
+		if row := cmp.Or(o.Op.New, o.Op.Old); row != nil {
+			natural = row.Natural
+		}
+		done, err := e.outcome(o, natural)
+		if err != nil {
+			return err
+		}
+		if !done {
+			continue
+		}
+		delete(e.plan.waiting, natural)
+		e.plan.again = true
+		for _, p := range o.Op.Paths() { // nobody has looked there
+			e.lookAt(p)
+		}
+	}
+	return nil
 }
 
 // cameBack lets conflict copies be scanned that programs wrote in the archive.
