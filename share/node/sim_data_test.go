@@ -99,7 +99,7 @@ func (d *simData) sources() (all []*simData) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, o := range w.sorted() {
-		if x := o.data[d.InfoHash]; x != nil && x != d && w.reaches(d.h.addr, o.addr) {
+		if x := o.data[d.InfoHash]; x != nil && x != d && w.reaches(d.h.addr, o.addr) && (w.mute == nil || !w.mute(o.addr, d.h.addr)) {
 			all = append(all, x)
 		}
 	}

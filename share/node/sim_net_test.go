@@ -20,9 +20,10 @@ type simNet struct {
 	mu    sync.Mutex // guards what follows
 	rnd   *rand.Rand
 	hosts map[netip.AddrPort]*simHost
-	apart func(a, b netip.AddrPort) bool // those who cannot reach each other; nil = nobody
-	delay time.Duration                  // the longest a frame travels
-	links map[*simLink]bool              // the ends of those who dialled
+	apart func(a, b netip.AddrPort) bool     // those who cannot reach each other; nil = nobody
+	mute  func(from, to netip.AddrPort) bool // who sends whom no piece of a torrent; nil = nobody
+	delay time.Duration                      // the longest a frame travels
+	links map[*simLink]bool                  // the ends of those who dialled
 }
 
 var errApart = errors.New("it cannot be reached")
@@ -39,6 +40,13 @@ func (w *simNet) part(apart func(a, b netip.AddrPort) bool) {
 	if apart != nil {
 		w.cut(apart)
 	}
+}
+
+// silence sets who sends whom no piece of a torrent.
+func (w *simNet) silence(mute func(from, to netip.AddrPort) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mute = mute
 }
 
 // cut ends the connections between some.

@@ -198,3 +198,25 @@ func TestSimReadersDirectory(t *testing.T) {
 		w.settle(10 * time.Minute)
 	})
 }
+
+// Large files that nobody serves leave room for others.
+func TestSimNobodyServes(t *testing.T) {
+	t.Parallel()
+	simulate(t, 106, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		w.share("admin", "write", "read", "store")
+		b := w.all[1]
+		w.net.silence(func(from, _ netip.AddrPort) bool { return from == b.addr })
+		b.many("dead", 20, 300_000, 0)
+		time.Sleep(5 * time.Minute)
+		a.write("alive", simBytes(106, 900, 300_000), false)
+		time.Sleep(10 * time.Minute)
+		w.quiet()
+		if w.all[2].tree()["alive"] == "" {
+			t.Error("what is served does not come while others wait for what is not")
+		}
+		w.net.silence(nil)
+		w.settle(time.Hour)
+		w.check(strict{})
+	})
+}

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -55,14 +54,11 @@ func (s *store) getLarge(info blob.ID) error {
 		if err := s.room(missing); err != nil {
 			return err
 		}
-		slots := s.e.node.transfers.slots
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-		case <-s.e.ctx.Done():
-			return context.Cause(s.e.ctx)
+		fetch := func() error { return s.e.download(s.e.ctx, &blob.Large{Torrent: *t}, st) }
+		for err = errUnserved; errors.Is(err, errUnserved); {
+			err = s.e.node.transfers.use(s.e.ctx, fetch)
 		}
-		if err := s.e.download(s.e.ctx, &blob.Large{Torrent: *t}, st); err != nil {
+		if err != nil {
 			return errors.Join(err, st.flush())
 		}
 	}

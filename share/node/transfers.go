@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shoal/bt"
@@ -29,6 +30,7 @@ const (
 type transfers struct {
 	node  *Node
 	slots chan struct{} // of those that fetch
+	queue atomic.Int64  // how many wait for one
 
 	mu   sync.Mutex // guards open
 	open map[blob.ID]*transfer
@@ -143,18 +145,21 @@ func (e *engine) getLarge(a *arrival) error {
 	if err != nil {
 		return err
 	}
-	t := e.node.transfers
-	select {
-	case t.slots <- struct{}{}:
-		defer func() { <-t.slots }()
-	case <-a.ctx.Done():
-		return context.Cause(a.ctx)
+	var have []bool
+	for err = errUnserved; errors.Is(err, errUnserved); {
+		err = e.node.transfers.use(a.ctx, func() error { return e.getPieces(a, l, &have) })
 	}
-	file, have, err := e.openTemp(a.temp, l)
+	return err
+}
+
+// getPieces puts a large file together. had are the pieces that are there, nil before the first time.
+func (e *engine) getPieces(a *arrival, l *blob.Large, had *[]bool) error {
+	file, have, err := e.openTemp(a.temp, l, *had)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	*had = have
 	if err := e.reuse(l, file, have, a); err != nil {
 		return err
 	}
@@ -169,6 +174,24 @@ func (e *engine) getLarge(a *arrival) error {
 		return err
 	}
 	return file.Truncate(l.Size)
+}
+
+// errUnserved says that a torrent got nothing for a minute while others waited for its place.
+var errUnserved = errors.New("nobody who is here sends anything of it")
+
+// use runs f, a download, in one of the few places for that. One that ends with errUnserved may be run again, and is behind
+// those who wait then.
+func (t *transfers) use(ctx context.Context, f func() error) error {
+	t.queue.Add(1)
+	select {
+	case t.slots <- struct{}{}:
+		t.queue.Add(-1)
+		defer func() { <-t.slots }()
+		return f()
+	case <-ctx.Done():
+		t.queue.Add(-1)
+		return context.Cause(ctx)
+	}
 }
 
 // recipe is how a large file is put together: blobs that are kept, or come from peers.
@@ -207,8 +230,13 @@ func (e *engine) blobOf(ctx context.Context, id blob.ID) (b []byte, err error) {
 	return b, err
 }
 
-// openTemp opens the file that a large one is put together in, and says which chunks are in it already.
-func (e *engine) openTemp(temp string, l *blob.Large) (f disk.File, have []bool, err error) {
+// openTemp opens the file that a large one is put together in, and says which chunks are in it already; had says so too
+// when this process has written it.
+func (e *engine) openTemp(temp string, l *blob.Large, had []bool) (f disk.File, have []bool, err error) {
+	if had != nil {
+		f, err = e.fsNow().Write(temp)
+		return f, had, err
+	}
 	have = make([]bool, l.Pieces())
 	f, err = e.fsNow().Create(temp)
 	if err == nil || !errors.Is(err, fs.ErrExist) {
@@ -293,16 +321,28 @@ func (e *engine) download(ctx context.Context, l *blob.Large, st bt.Storage) err
 	x.data = data
 	t.mu.Unlock()
 	defer data.Close()
-	ctx, done := context.WithCancel(ctx)
-	defer done()
-	e.wg.Go(func() { e.keepAsking(ctx, l.Info, data) })
+	ctx, done := context.WithCancelCause(ctx)
+	defer done(nil)
+	e.wg.Go(func() { e.keepAsking(ctx, l.Info, data, done) })
 	defer t.closing(x)
-	return data.Wait(ctx)
+	if err := data.Wait(ctx); err == nil || !errors.Is(context.Cause(ctx), errUnserved) {
+		return err
+	}
+	return errUnserved
 }
 
-// keepAsking asks peers to open a torrent, again while nobody is connected: they may have had no room, or nothing yet.
-func (e *engine) keepAsking(ctx context.Context, info blob.ID, data Data) {
+// keepAsking asks peers to open a torrent, again while nobody is connected: they may have had no room, or nothing yet. One
+// that gets nothing for a minute gives up when others wait for its place (docs/shares.md §5.4).
+func (e *engine) keepAsking(ctx context.Context, info blob.ID, data Data, giveUp context.CancelCauseFunc) {
+	var read int64
+	since := time.Now()
 	for ctx.Err() == nil {
+		if now := data.Stats().Read; now != read {
+			read, since = now, time.Now()
+		} else if time.Since(since) >= idleClose && e.node.transfers.queue.Load() > 0 {
+			giveUp(errUnserved)
+			return
+		}
 		if data.Stats().Peers == 0 {
 			data.AddPeers(e.net.dataAddrs())
 			for _, p := range e.net.all() {
