@@ -53,9 +53,10 @@ type engine struct {
 	shows       *index.View
 	showsOf     blob.Cap
 	mustPublish bool
-	policyAt    [32]byte // the frontier that a policy was looked for in
-	reverting   []string // paths whose local changes are to be given up
-	lost        []taken  // not yet counted
+	dispute     time.Time // since when a peer has made another state of the same heads; zero = none has
+	policyAt    [32]byte  // the frontier that a policy was looked for in
+	reverting   []string  // paths whose local changes are to be given up
+	lost        []taken   // not yet counted
 	temps       int
 	gathering   time.Duration // until files that came are put in place
 

@@ -3,7 +3,9 @@ package node
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"time"
 
 	"shoal/share/blob"
 	"shoal/share/db"
@@ -237,14 +239,14 @@ func (e *engine) supersede() error {
 
 // publish signs and spreads the state when it has something that no kept head covers.
 func (e *engine) publish() error {
-	if e.forest == nil || e.token.Role < secret.Write || !e.unpublished() {
+	if e.forest == nil || e.token.Role < secret.Write || !e.unpublished() && !e.disputed() {
 		return nil
 	}
 	if e.cert() == nil {
 		return nil // it comes with the first head
 	}
 	root, err := e.forest.PutRoot(e.row.State.Root)
-	if err != nil {
+	if err != nil || !e.unpublished() && e.covered(root.ID) {
 		return err
 	}
 	now := e.node.now()
@@ -297,4 +299,40 @@ func (e *engine) unpublished() bool {
 		}
 	}
 	return e.row.State.Ctx[e.row.Writer] > seen
+}
+
+// disputeWait is how long another may have merged the same heads to another state before ours is published.
+const disputeWait = 30 * time.Second
+
+// disputed reports whether a peer has the heads that we have, and has come to another state: alarms make things come back,
+// not everywhere the same (docs/shares.md §4.2).
+func (e *engine) disputed() bool {
+	v, _ := e.look()
+	if e.net == nil || !v.Settled || !e.net.differs(frontierHash(e.kept().frontier()), v.Sum) {
+		e.dispute = time.Time{}
+		return false
+	}
+	if e.dispute.IsZero() {
+		e.dispute = e.node.now()
+	}
+	return e.node.now().Sub(e.dispute) >= disputeWait
+}
+
+// differs reports whether a peer says that it has this frontier and another state.
+func (s *swarm) differs(frontier [32]byte, sum []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		if p.hasState && p.state.Frontier == frontier && len(p.state.Sum) > 0 && !slices.Equal(p.state.Sum, sum) {
+			return true
+		}
+	}
+	return false
+}
+
+// covered reports whether a kept head says exactly what our state says.
+func (e *engine) covered(root blob.ID) bool {
+	return slices.ContainsFunc(e.kept().all, func(h db.Head) bool {
+		return h.Complete && h.Root == root && maps.Equal(h.Ctx, e.row.State.Ctx)
+	})
 }
