@@ -244,6 +244,9 @@ func (e *engine) outcome(o *disk.Outcome, natural string) (done bool, err error)
 		e.lookAt(o.Copy)
 		fallthrough
 	case disk.Applied:
+		if o.Op.Do == disk.Mkdir {
+			e.watchNew(o.Op.Path)
+		}
 		if row := o.Row(); row != nil && row.Type == index.File && row.Ident.CTime <= 0 {
 			e.settle(row.Path)
 		}
@@ -255,6 +258,15 @@ func (e *engine) outcome(o *disk.Outcome, natural string) (done bool, err error)
 	}
 	e.retry(natural, o.Op.Path, o.Err)
 	return false, nil
+}
+
+// watchNew lets a directory be watched that is new here, and what a user put into it before that be found.
+func (e *engine) watchNew(dir string) {
+	if w := e.folder.watcher; w != nil {
+		w.Enter(dir)
+		e.folder.dirty.Add(dir, disk.LookDeep)
+		e.poke()
+	}
 }
 
 // relieved ends the problem of a path, if it had one.

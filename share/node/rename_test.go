@@ -31,3 +31,17 @@ func TestRenameComes(t *testing.T) {
 	j.settled()
 	m.inSync()
 }
+
+// What a user does in directories that came from others is seen, too.
+func TestChangesInDirectoriesThatCame(t *testing.T) {
+	t.Parallel()
+	m := founder(t, map[string]string{"d/e/one": "content", "d/e/two": "content two"})
+	j := m.joiner("joiner", "write", api.ShareConfig{})
+	waitFor(t, "the files", func() bool { return j.has("d/e/one") && j.has("d/e/two") })
+	j.settled()
+	j.write("d/e/three", "of the joiner")
+	if err := os.Rename(filepath.Join(j.dir, "d/e/one"), filepath.Join(j.dir, "moved")); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "changes", func() bool { return m.has("d/e/three") && m.has("moved") && !m.has("d/e/one") })
+}
