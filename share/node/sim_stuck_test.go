@@ -220,3 +220,26 @@ func TestSimNobodyServes(t *testing.T) {
 		w.check(strict{})
 	})
 }
+
+// A directory is renamed with all that is in it: nothing of it stays under its old name.
+func TestSimDirectoryMoved(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{"write", "read"} {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			simulate(t, 107, func(t *testing.T, w *simWorld) {
+				a := w.machine("admin")
+				for i, p := range []string{"d/e/f", "d/e/g", "d/e/in/f", "d/e/in/deep/er/f", "d/e/in/deep/er/g", "d/x"} {
+					a.write(p, simBytes(107, i, 1000), false)
+				}
+				w.share("admin", role)
+				a.rename("d/e", "moved")
+				time.Sleep(10 * time.Minute)
+				w.settle(10 * time.Minute)
+				if tree := w.all[1].tree(); tree["d/e"] != "" || tree["moved/in/deep/er/f"] == "" || len(tree) != 1+4+6 {
+					t.Errorf("%v", tree)
+				}
+			})
+		})
+	}
+}

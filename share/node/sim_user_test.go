@@ -38,6 +38,7 @@ func (w *simWorld) wrote(m *simMachine, data []byte, closed bool) {
 	}
 	c.closed = c.closed || closed
 	if closed {
+		c.moved = c.moved || c.removed // a write that failed left it as it was, or somebody wrote it again
 		m.before[sum] = true
 		delete(m.users, sum)
 	}
