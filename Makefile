@@ -72,6 +72,7 @@ soak:
 	$(GO) test -count=1 -timeout 60m -run 'NeverBelieve' ./bt -rapid.checks=$(CHECKS)
 	$(GO) test -count=1 -timeout 60m -run 'Histories|Forks|Plans|Views|Arrange' ./share/index -rapid.checks=$$(($(CHECKS) / 4))
 	SHOAL_SIM_SECONDS=$(SIMSECONDS) $(GO) test -count=1 -timeout 24h -v -run 'TestSim' ./share/node
+	SHOAL_SOAK=60 $(GO) test -count=1 -timeout 10m -v -run 'TestSyncCluster' ./share/node
 
 fuzz:
 	@for package in $$($(GO) list $(PACKAGES)); do \

@@ -108,6 +108,8 @@ type ScanOptions struct {
 	// Enter is called with each directory, as the disk spells it, just before it is listed: whoever starts to watch it then
 	// misses nothing.
 	Enter func(disk string)
+	// DirWait is the time between the looks at a directory with files, if it is longer than SecondFile; 0 = SecondDir.
+	DirWait time.Duration
 }
 
 // A Scanner finds what the user did: it compares a folder with B. It remembers what was missing between two looks. It is
@@ -124,6 +126,9 @@ type Scanner struct {
 func NewScanner(f FS, known Known, opts ScanOptions) *Scanner {
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.DirWait == 0 {
+		opts.DirWait = SecondDir
 	}
 	return &Scanner{fs: f, known: known, opts: opts, missing: map[string]*absence{}, claimed: map[string]bool{}}
 }

@@ -93,7 +93,7 @@ func (w *walk) missed(row *index.Base) (bool, error) {
 			return false, err
 		}
 		if files {
-			due = a.since.Add(SecondDir)
+			due = a.since.Add(max(w.s.opts.DirWait, SecondFile))
 		}
 	}
 	a.due = due

@@ -40,6 +40,7 @@ type Options struct {
 	Random     io.Reader
 	OpenFS     func(dir string) (disk.FS, error)
 	Continuity Continuity
+	DirWait    time.Duration // between two looks at a directory that is missing; 0 = disk.SecondDir
 }
 
 // A Node is all shares of a machine: one process owns the state folder. Its methods may be called concurrently.
@@ -55,6 +56,7 @@ type Node struct {
 	random     io.Reader
 	openFS     func(string) (disk.FS, error)
 	continuity Continuity
+	dirWait    time.Duration
 	transfers  *transfers
 	torrents   *torrents
 	pieces     *pieceCache
@@ -82,7 +84,7 @@ type Node struct {
 // Open takes the state folder and everything in it. bt.Busy when another process has it. Run starts to work.
 func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 	n := &Node{log: opts.Logger, home: opts.Home, label: opts.Label, net: opts.Net, watch: opts.Watch, now: opts.Now, random: opts.Random,
-		openFS: opts.OpenFS, continuity: opts.Continuity, hosts: opts.Hosts, trackers: opts.Trackers}
+		openFS: opts.OpenFS, continuity: opts.Continuity, dirWait: opts.DirWait, hosts: opts.Hosts, trackers: opts.Trackers}
 	n.defaults(ctx)
 	defer func() {
 		if err != nil {
