@@ -84,6 +84,8 @@ func TestFieldsAreDocumented(t *testing.T) {
 		"share ls": listDoc[api.FileInfo]{}, "share get, drop, restore, revert": filesDoc{},
 		"share conflicts, and share history": listDoc[conflictItem]{}, "share check": shareCheckDoc{},
 		"share accept, admit, pause, reject, resolve, resume, rm": shareDoc{},
+		"secrets list": listDoc[secretItem]{}, "secrets show, add, rm": secretDoc{}, "secrets export": exportDoc{},
+		"secrets import": listDoc[importedItem]{}, "secrets passwd, unlock": passwdDoc{},
 		"bencode diff": diffDoc{}, "bencode check": checkDoc{},
 		"demo": demoDoc{}, "version": versionInfo{},
 	} {

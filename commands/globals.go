@@ -27,6 +27,8 @@ type globals struct {
 	home     string
 	version  bool
 
+	passwordFile string // of commands that have the flag
+
 	once sync.Once
 	ui   *ui.Output
 }

@@ -33,6 +33,9 @@ type nodeOptions struct {
 	watch    []string // folders of .torrent and .magnet files
 	dir      string   // where the data of those is; "" = beside each
 
+	// password asks for the master password, when the secrets are locked; nil is as the flags and the terminal say.
+	password func(context.Context) (string, error)
+
 	wait time.Duration // for the lock that another process holds
 }
 
@@ -120,6 +123,9 @@ func (g *globals) openShares(ctx context.Context, opts nodeOptions) (*shareNode,
 	home, err := g.stateHome()
 	if err != nil {
 		return nil, err
+	}
+	if opts.password == nil {
+		opts.password = g.unlocking
 	}
 	for until := time.Now().Add(max(opts.wait, briefly)); ; {
 		client, err := api.Dial(ctx, home)

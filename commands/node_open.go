@@ -12,7 +12,7 @@ import (
 
 // openNode is the openLocal of the program.
 func openNode(ctx context.Context, home string, opts nodeOptions) (api.Node, io.Closer, error) {
-	o := node.Options{Home: home, Watch: opts.access == toServe, Logger: opts.network.Logger, Hosts: opts.hosts, Trackers: opts.trackers}
+	o := node.Options{Home: home, Watch: opts.access == toServe, Logger: opts.network.Logger, Hosts: opts.hosts, Trackers: opts.trackers, Password: opts.password}
 	if opts.access == toRead {
 		n, err := node.OpenToRead(ctx, o)
 		if err != nil {

@@ -46,6 +46,7 @@ func newRootCmd(g *globals) *cobra.Command {
 		newEditCmd(g),
 		newMetainfoCmd(g),
 		newScrapeCmd(g),
+		newSecretsCmd(g),
 		newServeCmd(g),
 		newShareCmd(g),
 		newVerifyCmd(g),

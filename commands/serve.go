@@ -58,6 +58,7 @@ func newServeCmd(g *globals) *cobra.Command {
 		},
 	}
 	opts.register(cmd.Flags())
+	g.registerPassword(cmd.Flags())
 	accept(cmd, networkAliases)
 	_ = cmd.MarkFlagDirname("dir")
 	_ = cmd.MarkFlagDirname("torrent-dir")

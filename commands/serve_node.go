@@ -61,6 +61,7 @@ func runNode(ctx context.Context, g *globals, opts serveOptions) error {
 
 // openServing opens the shares for the node. What has the lock for a moment is waited for, another node is not.
 func (g *globals) openServing(ctx context.Context, home string, opts nodeOptions) (api.Node, io.Closer, error) {
+	opts.password = g.unlocking
 	for until := time.Now().Add(briefly); ; {
 		n, closer, err := g.openLocal(ctx, home, opts)
 		if err == nil {

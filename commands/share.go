@@ -25,20 +25,7 @@ func newShareCmd(g *globals) *cobra.Command {
 			"  shoal share add photos.token ~/Photos && shoal serve\n" +
 			"  shoal share sync --for 10m",
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			err := usageErrorf("unknown command \"share %s\"", args[0])
-			var names []string
-			for _, c := range cmd.Commands() {
-				names = append(names, c.Name())
-			}
-			if near := nearest(args[0], names); near != "" {
-				return withHint(err, "did you mean \"share %s\"?", near)
-			}
-			return withHint(err, "\"shoal share --help\" lists the commands")
-		},
+		RunE: needsSub("share"),
 	}
 	cmd.AddCommand(
 		newShareAcceptCmd(g),

@@ -16,6 +16,7 @@ import (
 	"shoal/commands/internal/ui"
 	"shoal/share/api"
 	"shoal/share/secret"
+	"shoal/share/vault"
 )
 
 // maxTokenText bounds what is read as a token, in bytes.
@@ -25,7 +26,7 @@ const maxTokenText = 16 << 10
 type addOptions struct {
 	shareNetworkOptions
 	room             roomOptions
-	name             string
+	name, secret     string
 	include, exclude []string
 	onDemand         bool
 	look             durationValue
@@ -55,6 +56,7 @@ func newShareAddCmd(g *globals) *cobra.Command {
 	opts.room.register(fs)
 	accept(cmd, shareAliases, networkAliases)
 	fs.StringVar(&opts.name, "name", "", "call the share `NAME` here (default as its folder)")
+	fs.StringVar(&opts.secret, "secret", "", "join with the token that the store of secrets has as `NAME`")
 	globFlags(fs, &opts.include, &opts.exclude)
 	fs.BoolVar(&opts.onDemand, "on-demand", false, "fetch nothing by itself: \"share ls\" shows all, \"share get\" fetches")
 	fs.Var(&opts.look, "for", "with an invite, look for who made it for `DUR` (default 2m)")
@@ -73,11 +75,8 @@ func (o *addOptions) options(args []string) (add api.AddOptions, err error) {
 			return add, usageErrorf("%q is no pattern for names", glob)
 		}
 	}
-	for _, arg := range args {
-		if looksLikeToken(arg) {
-			return add, withHint(usageErrorf("a token does not belong on the command line, where others can read it"),
-				"put it into a file, or pipe it to \"shoal share add - DIR\"; your shell may have written it down")
-		}
+	if err := noSecretInArgs(args); err != nil {
+		return add, err
 	}
 	if add.Options, err = shareConfig(o.cfg.LANOnly, o.hosts, o.trackers, o.room); err != nil {
 		return add, err
@@ -93,7 +92,7 @@ func runShareAdd(ctx context.Context, g *globals, args []string, opts *addOption
 	if err != nil {
 		return err
 	}
-	if add.Token, err = readToken(ctx, g, args[:len(args)-1]); err != nil {
+	if add.Token, err = opts.token(ctx, g, args[:len(args)-1], &add); err != nil {
 		return err
 	}
 	local := nodeOptions{access: toWrite}
@@ -116,10 +115,39 @@ func runShareAdd(ctx context.Context, g *globals, args []string, opts *addOption
 	})
 }
 
+// token is the token to join with: of the store of secrets, or as [readToken] finds one.
+func (o *addOptions) token(ctx context.Context, g *globals, args []string, add *api.AddOptions) (string, error) {
+	if o.secret == "" {
+		return readToken(ctx, g, args)
+	}
+	if len(args) > 0 {
+		return "", usageErrorf("--secret and a TOKEN-FILE: want one of them")
+	}
+	v, password, err := g.vault(ctx)
+	if err != nil {
+		return "", err
+	}
+	list, err := v.Read(password)
+	if err != nil {
+		return "", err
+	}
+	e, err := vault.Find(list, o.secret)
+	if err != nil {
+		return "", err
+	}
+	if e.Secret.Kind == vault.Node {
+		return "", usageErrorf("%s is the key of a machine, and no token", o.secret)
+	}
+	if add.Name == "" && api.CheckName(e.Label) == nil {
+		add.Name = e.Label
+	}
+	return e.Secret.Text(), nil
+}
+
 // looksLikeToken reports whether an argument is a secret rather than the name of a file.
 func looksLikeToken(arg string) bool {
 	arg = strings.ToLower(strings.TrimSpace(arg))
-	for _, prefix := range []string{"shoala1", "shoalw1", "shoalr1", "shoals1", "shoali1", "shoal:?"} {
+	for _, prefix := range []string{"shoala1", "shoalw1", "shoalr1", "shoals1", "shoali1", "shoaln1", "shoal:?"} {
 		if strings.HasPrefix(arg, prefix) && len(arg) > 32 {
 			return true
 		}
@@ -132,6 +160,11 @@ func isInvite(text string) bool { return strings.HasPrefix(strings.ToLower(text)
 
 // readToken reads a token, its URL form or the code of an invite from where the arguments say, and checks it.
 func readToken(ctx context.Context, g *globals, args []string) (string, error) {
+	return readSecret(ctx, g, args, checkToken)
+}
+
+// readSecret reads a secret from where the arguments say, and checks it.
+func readSecret(ctx context.Context, g *globals, args []string, check func(text string) error) (string, error) {
 	text, from := os.Getenv("SHOAL_TOKEN"), "SHOAL_TOKEN"
 	switch {
 	case len(args) == 1:
@@ -154,7 +187,7 @@ func readToken(ctx context.Context, g *globals, args []string) (string, error) {
 		from = "what was typed"
 	}
 	text = strings.TrimSpace(text)
-	if err := checkToken(text); err != nil {
+	if err := check(text); err != nil {
 		return "", &bt.Error{Code: bt.BadInput, Err: fmt.Errorf("reading %s: %w", from, err)}
 	}
 	return text, nil

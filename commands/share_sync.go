@@ -45,6 +45,7 @@ func newShareSyncCmd(g *globals) *cobra.Command {
 		},
 	}
 	opts.register(cmd.Flags())
+	g.registerPassword(cmd.Flags())
 	accept(cmd, shareAliases, networkAliases)
 	cmd.Flags().Var(&opts.duration, "for", "give up after `DUR` (default 10m)")
 	return cmd

@@ -22,7 +22,7 @@ import (
 
 // rooms are where the constants of docs/shares.md live, by the name that the page gives them.
 var rooms = map[string]string{
-	"bt": "../bt", "blob": "blob", "disk": "disk", "index": "index", "node": "node", "secret": "secret", "wire": "wire",
+	"bt": "../bt", "blob": "blob", "disk": "disk", "index": "index", "node": "node", "secret": "secret", "vault": "vault", "wire": "wire",
 }
 
 func page(t *testing.T) string {

@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"tracker":  trackerCmd,
 			"tour":     tourCmd,
 			"fakenode": fakenodeCmd,
+			"scan":     scanCmd,
 		},
 	})
 }

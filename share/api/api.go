@@ -54,6 +54,7 @@ type Shares interface {
 type Node interface {
 	Shares
 	Torrents
+	Secrets
 }
 
 // CreateOptions say what share to make.
@@ -103,6 +104,7 @@ type ShareInfo struct {
 // States of a share.
 const (
 	StateStopped  = "stopped" // no node runs
+	StateLocked   = "locked"  // its secret is not open
 	StateAbsent   = "absent"  // marker or mount missing
 	StatePaused   = "paused"
 	StateScanning = "scanning"

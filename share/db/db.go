@@ -89,7 +89,7 @@ func newDB(path string) *DB {
 var errReadOnly = errors.New("the database was opened to be read")
 
 func open(path string) (_ *DB, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite would follow umask; keys are in there
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite would follow umask; keys of files are in there
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +190,19 @@ func (d *DB) Close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Scrub writes the file anew, without what was overwritten or removed.
+func (d *DB) Scrub(ctx context.Context) error {
+	if d.w == nil {
+		return errReadOnly
+	}
+	for _, q := range []string{"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"} {
+		if _, err := d.w.ExecContext(ctx, q); err != nil {
+			return d.note(err)
+		}
+	}
+	return nil
 }
 
 // A Tx is one transaction: all of it happens, durably, or nothing. It is good only inside the function it was given to.

@@ -37,7 +37,7 @@ func update(t testing.TB, d *DB, f func(*Tx) error) {
 func TestShare(t *testing.T) {
 	t.Parallel()
 	d := open1(t)
-	s := Share{ID: [32]byte{1}, Name: "a", Dir: "/a", Token: "t", Options: []byte("{}"), Added: time.Unix(5, 0).UTC(), Created: true}
+	s := Share{ID: [32]byte{1}, Name: "a", Dir: "/a", Ref: "t", Options: []byte("{}"), Added: time.Unix(5, 0).UTC(), Created: true}
 	update(t, d, func(t *Tx) error { return t.AddShare(&s) })
 	for _, other := range []Share{{ID: [32]byte{1}, Name: "b"}, {ID: [32]byte{2}, Name: "a"}} {
 		if err := d.Update(t.Context(), func(t *Tx) error { return t.AddShare(&other) }); !errors.Is(err, ErrExists) {

@@ -11,7 +11,6 @@ const inviteTable = `
 CREATE TABLE invite(
 	id      BLOB PRIMARY KEY,             -- H(code)
 	share   INTEGER NOT NULL,
-	code    BLOB NOT NULL,
 	role    TEXT NOT NULL,
 	label   TEXT NOT NULL,
 	approve INTEGER NOT NULL,             -- a person must say yes
@@ -32,9 +31,8 @@ CREATE INDEX invite_share ON invite(share);
 // An Invite is a code that this node gave out. What comes after Changed is of the node that came first; before one came
 // it is zero.
 type Invite struct {
-	ID      [32]byte // H(Code)
+	ID      [32]byte // H(code): the vault has the code
 	Share   int64
-	Code    [16]byte // a secret
 	Role    string
 	Label   string // how the inviter calls the share
 	Approve bool
@@ -52,16 +50,16 @@ type Invite struct {
 	Other  [32]byte // the last of those
 }
 
-const inviteColumns = "id, share, code, role, label, approve, added, expires, changed, state, pk, box, sigj, name, others, other"
+const inviteColumns = "id, share, role, label, approve, added, expires, changed, state, pk, box, sigj, name, others, other"
 
 func scanInvite(r *sql.Rows, v *Invite) error {
-	var id, code, pk, box, sigj, other []byte
+	var id, pk, box, sigj, other []byte
 	var added, expires, changed int64
-	if err := r.Scan(&id, &v.Share, &code, &v.Role, &v.Label, &v.Approve, &added, &expires, &changed, &v.State, &pk, &box, &sigj, &v.Name, &v.Others, &other); err != nil {
+	if err := r.Scan(&id, &v.Share, &v.Role, &v.Label, &v.Approve, &added, &expires, &changed, &v.State, &pk, &box, &sigj, &v.Name, &v.Others, &other); err != nil {
 		return err
 	}
-	if copy(v.ID[:], id) != len(v.ID) || copy(v.Code[:], code) != len(v.Code) {
-		return fmt.Errorf("an invite of %d and %d bytes", len(id), len(code))
+	if copy(v.ID[:], id) != len(v.ID) {
+		return fmt.Errorf("an invite of %d bytes", len(id))
 	}
 	copy(v.PK[:], pk)
 	copy(v.Box[:], box)
@@ -93,8 +91,8 @@ func (t *Tx) Invite(id [32]byte) (v *Invite, err error) {
 
 // PutInvite adds an invite, or replaces what is known of it.
 func (t *Tx) PutInvite(v *Invite) error {
-	return t.exec("INSERT OR REPLACE INTO invite("+inviteColumns+") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		v.ID[:], v.Share, v.Code[:], v.Role, v.Label, v.Approve, v.Added.Unix(), v.Expires.Unix(), v.Changed.Unix(), v.State,
+	return t.exec("INSERT OR REPLACE INTO invite("+inviteColumns+") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		v.ID[:], v.Share, v.Role, v.Label, v.Approve, v.Added.Unix(), v.Expires.Unix(), v.Changed.Unix(), v.State,
 		v.PK[:], v.Box[:], v.SigJ[:], v.Name, v.Others, v.Other[:])
 }
 

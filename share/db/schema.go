@@ -13,7 +13,7 @@ CREATE TABLE share(
 	id      BLOB NOT NULL UNIQUE,         -- A
 	name    TEXT NOT NULL UNIQUE,
 	dir     TEXT NOT NULL,                -- '' = no folder: a store, or only links
-	token   TEXT NOT NULL,                -- the cached secret
+	token   TEXT NOT NULL,                -- which of the tokens in the vault
 	options BLOB NOT NULL,                -- JSON
 	paused  INTEGER NOT NULL DEFAULT 0,
 	added   INTEGER NOT NULL,             -- unix seconds

@@ -19,7 +19,7 @@ type Share struct {
 	ID      secret.ShareID
 	Name    string
 	Dir     string // "" = no folder: a store, or a share that holds only links
-	Token   string // text form
+	Ref     string // which of the tokens in the vault it is, as the node writes it. Older databases have the token itself there
 	Options []byte // JSON; the node's affair
 	Paused  bool
 	Added   time.Time
@@ -37,7 +37,7 @@ const shareColumns = "n, id, name, dir, token, options, paused, added, created, 
 func scanShare(row *sql.Rows, s *Share) error {
 	var id, ctx, files, meta, writer []byte
 	var added, counter, walked int64
-	if err := row.Scan(&s.N, &id, &s.Name, &s.Dir, &s.Token, &s.Options, &s.Paused, &added, &s.Created, &s.Cert, &ctx, &files, &meta, &writer, &counter, &walked); err != nil {
+	if err := row.Scan(&s.N, &id, &s.Name, &s.Dir, &s.Ref, &s.Options, &s.Paused, &added, &s.Created, &s.Cert, &ctx, &files, &meta, &writer, &counter, &walked); err != nil {
 		return err
 	}
 	if len(id) != 32 || len(writer) != 0 && len(writer) != 8 {
@@ -94,7 +94,7 @@ func (t *Tx) AddShare(s *Share) error {
 		return fmt.Errorf("adding share %s: %w", s.Name, ErrExists)
 	}
 	if err := t.exec("INSERT INTO share(id, name, dir, token, options, added, created) VALUES(?, ?, ?, ?, ?, ?, ?)",
-		s.ID[:], s.Name, s.Dir, s.Token, notNil(s.Options), s.Added.Unix(), s.Created); err != nil {
+		s.ID[:], s.Name, s.Dir, s.Ref, notNil(s.Options), s.Added.Unix(), s.Created); err != nil {
 		return err
 	}
 	_, err = t.one("SELECT n FROM share WHERE id = ?", []any{s.ID[:]}, &s.N)
@@ -134,6 +134,11 @@ func (t *Tx) SetState(n int64, s index.State, w index.Writer, counter uint64) er
 // SetCert records the certificate of the epoch, SetPaused and SetOptions what they say, SetWalked when the folder was walked.
 func (t *Tx) SetCert(n int64, cert []byte) error {
 	return t.exec("UPDATE share SET cert = ? WHERE n = ?", notNil(cert), n)
+}
+
+// SetRef records which token a share has.
+func (t *Tx) SetRef(n int64, ref string) error {
+	return t.exec("UPDATE share SET token = ? WHERE n = ?", ref, n)
 }
 
 // SetPaused pauses or resumes a share.

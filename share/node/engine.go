@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -91,11 +90,7 @@ type view struct {
 	Full      string // why nothing more is taken; "" = there is room
 }
 
-func newEngine(n *Node, row db.Share) (*engine, error) {
-	token, err := secret.ParseToken(row.Token)
-	if err != nil {
-		return nil, fmt.Errorf("reading the secret of share %s: %w", row.Name, err)
-	}
+func newEngine(n *Node, row db.Share, token secret.Token) (*engine, error) {
 	keys, err := token.Keys()
 	if err != nil {
 		return nil, err
@@ -103,7 +98,7 @@ func newEngine(n *Node, row db.Share) (*engine, error) {
 	e := &engine{node: n, log: n.log.With("share", row.Name), n: row.N, token: token, keys: keys, row: row, plan: newPlanner(),
 		larder: newLarder(), gathering: idleLook, wake: make(chan struct{}, 1), calls: make(chan func()),
 		news: make(chan struct{}), seen: disk.Paths{}, certNow: row.Cert}
-	e.self = n.seed.Identity(token.Share)
+	e.self = n.secrets.seed.Identity(token.Share)
 	e.pk = publicKey(e.self)
 	e.ctx, e.cancel = context.WithCancel(n.ctx)
 	e.blobs = newBlobStore(e.ctx, n.db, row.N)

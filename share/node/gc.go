@@ -42,6 +42,9 @@ func keyOf(id blob.ID) uint64 { return binary.BigEndian.Uint64(id[1:]) }
 func (n *Node) collect(ctx context.Context) (swept int, err error) {
 	n.collecting.Lock()
 	defer n.collecting.Unlock()
+	if len(n.sleeping()) > 0 {
+		return 0, nil // what those need is not known
+	}
 	stop := n.db.Watch()
 	defer stop()
 	c := &collection{n: n, engines: n.all(), old: map[int64][]uint64{}, late: map[uint64]struct{}{}, whole: map[blob.ID]bool{}}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/netip"
 	"strings"
@@ -55,8 +56,11 @@ func (n *Node) Invite(ctx context.Context, name string, opts api.InviteOptions) 
 	if n.net == nil {
 		return nil, fail(bt.Usage, "an invite needs a network")
 	}
-	v, hint, err := e.newInvite(opts)
+	v, code, err := e.newInvite(opts)
 	if err != nil {
+		return nil, err
+	}
+	if err := n.secrets.keepInvite(ctx, v, code); err != nil {
 		return nil, err
 	}
 	err = n.db.Update(ctx, func(t *db.Tx) error {
@@ -76,47 +80,48 @@ func (n *Node) Invite(ctx context.Context, name string, opts api.InviteOptions) 
 		return t.PutInvite(v)
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, n.secrets.dropInvite(ctx, v.ID))
 	}
 	n.Start()
 	n.invites.open(v)
 	info := e.inviteInfo(v)
-	info.Code = secret.Invite{Code: v.Code, Hint: hint}.Text()
+	info.Code = code.Text()
 	return &info, nil
 }
 
 // newInvite is an invite as it was asked for.
-func (e *engine) newInvite(opts api.InviteOptions) (v *db.Invite, hint netip.AddrPort, err error) {
+func (e *engine) newInvite(opts api.InviteOptions) (v *db.Invite, code secret.Invite, err error) {
 	n := e.node
 	role, err := secret.ParseRole(opts.Role)
 	if err != nil || role == secret.Admin {
-		return nil, hint, fail(bt.Usage, "an invite gives the role read, write or store, and not %q", opts.Role)
+		return nil, code, fail(bt.Usage, "an invite gives the role read, write or store, and not %q", opts.Role)
 	}
 	if role > e.token.Role {
-		return nil, hint, fail(codeDenied, "this node has the %s secret of %s, and cannot give that of %s", e.token.Role, e.row.Name, role)
+		return nil, code, fail(codeDenied, "this node has the %s secret of %s, and cannot give that of %s", e.token.Role, e.row.Name, role)
 	}
 	if err := e.mayAdmit(); err != nil {
-		return nil, hint, err
+		return nil, code, err
 	}
 	if opts.At != "" {
-		if hint, err = netip.ParseAddrPort(opts.At); err != nil || hint.Port() == 0 || hint.Addr().IsUnspecified() || hint.Addr().Zone() != "" {
-			return nil, hint, fail(bt.Usage, "%q is not the IP:PORT of a machine", opts.At)
+		hint, err := netip.ParseAddrPort(opts.At)
+		if code.Hint = hint; err != nil || hint.Port() == 0 || hint.Addr().IsUnspecified() || hint.Addr().Zone() != "" {
+			return nil, code, fail(bt.Usage, "%q is not the IP:PORT of a machine", opts.At)
 		}
 	}
 	d := inviteTime
 	if opts.Seconds != 0 {
 		if d = time.Duration(opts.Seconds * float64(time.Second)); !(opts.Seconds > 0 && opts.Seconds <= inviteMost.Seconds()) {
-			return nil, hint, fail(bt.Usage, "an invite is good for up to a year")
+			return nil, code, fail(bt.Usage, "an invite is good for up to a year")
 		}
 	}
 	now := n.now()
 	v = &db.Invite{Share: e.n, Role: role.String(), Label: e.row.Name, Approve: opts.Approve, State: api.InviteOpen, Added: now, Changed: now}
 	v.Expires = now.Add(max(d, time.Second)).Round(time.Second) // as it is kept
-	if _, err := io.ReadFull(rand.Reader, v.Code[:]); err != nil {
-		return nil, hint, err
+	if _, err := io.ReadFull(rand.Reader, code.Code[:]); err != nil {
+		return nil, code, err
 	}
-	v.ID = sha256.Sum256(v.Code[:])
-	return v, hint, nil
+	v.ID = sha256.Sum256(code.Code[:])
+	return v, code, nil
 }
 
 // inviteInfo is an invite for people, without its code.

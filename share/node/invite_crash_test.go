@@ -210,7 +210,7 @@ func TestSimInviteHostile(t *testing.T) {
 		}
 		thief.start()
 		share, knock := a.engine().token.Share, &wire.Knock{Ver: wire.Version}
-		self, other := a.engine().self, thief.node().seed.Identity(a.engine().token.Share)
+		self, other := a.engine().self, thief.node().secrets.seed.Identity(a.engine().token.Share)
 		for name, says := range map[string][]wire.InviteMessage{
 			"nothing": {}, "ok at once": {&wire.Thanks{}}, "grant": {knock, &wire.Grant{Token: "x"}}, "ok": {knock, &wire.Thanks{}},
 			"unsigned": {knock, &wire.Join{PK: other.Key(), Box: other.BoxKey()}}, "no key": {knock, &wire.Join{}},

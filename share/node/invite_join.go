@@ -196,7 +196,7 @@ func (g *guest) row(o *wire.Offer) db.Share {
 
 // join says who this node is, waits for the token, adds the share, and says so.
 func (g *guest) join(link Link, c *wire.InviteConn, o *wire.Offer) error {
-	id := g.n.seed.Identity(o.Share)
+	id := g.n.secrets.seed.Identity(o.Share)
 	ctx, cancel := context.WithTimeoutCause(g.ctx, inviteTalk, wire.ErrTimeout)
 	defer cancel()
 	if err := c.Join(ctx, id, o.Share, g.n.label); err != nil {
@@ -262,7 +262,6 @@ func (g *guest) granted(link Link, c *wire.InviteConn, o *wire.Offer, m *wire.Gr
 func (g *guest) add(link Link, o *wire.Offer, m *wire.Grant, token secret.Token) (*api.ShareInfo, error) {
 	n := g.n
 	row := g.row(o)
-	row.Token = token.Text()
 	info, err := n.add(g.ctx, &row, token)
 	if err != nil {
 		return nil, err

@@ -91,11 +91,12 @@ func (i *inviter) open(v *db.Invite) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if e == nil || !i.on || i.met[v.ID] || len(i.met) >= maxOver && inviteOver(inviteState(v, i.n.now())) {
+	code, ok := i.n.secrets.invite(v.ID)
+	if e == nil || !ok || !i.on || i.met[v.ID] || len(i.met) >= maxOver && inviteOver(inviteState(v, i.n.now())) {
 		return
 	}
 	i.met[v.ID] = true
-	h := &host{i: i, e: e, id: v.ID, keys: secret.Invite{Code: v.Code}.Keys(), failures: map[netip.Addr][]time.Time{}}
+	h := &host{i: i, e: e, id: v.ID, keys: code.Keys(), failures: map[netip.Addr][]time.Time{}}
 	i.wg.Go(func() {
 		h.run()
 		i.mu.Lock()
@@ -186,6 +187,9 @@ func (h *host) run() {
 		now := n.now()
 		if !now.Before(forgotten(v)) {
 			if err := n.db.Update(e.ctx, func(t *db.Tx) error { return t.RemoveInvite(h.id) }); err == nil {
+				if err := n.secrets.dropInvite(e.ctx, h.id); err != nil {
+					e.log.Warn("the code of an invite that is over stays in the store", "why", err)
+				}
 				h.i.tell()
 			}
 			return

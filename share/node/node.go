@@ -18,7 +18,7 @@ import (
 	"shoal/bt"
 	"shoal/share/db"
 	"shoal/share/disk"
-	"shoal/share/secret"
+	"shoal/share/vault"
 )
 
 // Options say where a node lives and what it may use. Home must be set; the zero value of the rest is right for a node
@@ -35,12 +35,16 @@ type Options struct {
 
 	Torrents TorrentOptions // beside shares
 
+	// Password asks for the master password, where the secrets are locked. nil, or "": they stay locked until Unlock.
+	Password func(context.Context) (string, error)
+
 	// For simulations.
 	Now        func() time.Time
 	Random     io.Reader
 	OpenFS     func(dir string) (disk.FS, error)
 	Continuity Continuity
 	DirWait    time.Duration // between two looks at a directory that is missing; 0 = disk.SecondDir
+	Vault      *vault.Vault
 }
 
 // A Node is all shares of a machine: one process owns the state folder. Its methods may be called concurrently.
@@ -49,7 +53,6 @@ type Node struct {
 	home       string
 	label      string
 	db         *db.DB
-	seed       secret.NodeSeed
 	net        Net
 	watch      bool
 	now        func() time.Time
@@ -66,7 +69,7 @@ type Node struct {
 	lock       *os.File
 	hosts      []string
 	trackers   []string
-	shares     []db.Share // between reading and opening
+	secrets    *keyring
 	ages       *ages
 	minder     *minder
 	collecting sync.Mutex // held by a collection
@@ -79,12 +82,14 @@ type Node struct {
 	running bool
 	closed  bool
 	engines map[string]*engine // by name
+	dormant []db.Share         // whose secrets are not open
 }
 
 // Open takes the state folder and everything in it. bt.Busy when another process has it. Run starts to work.
 func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 	n := &Node{log: opts.Logger, home: opts.Home, label: opts.Label, net: opts.Net, watch: opts.Watch, now: opts.Now, random: opts.Random,
-		openFS: opts.OpenFS, continuity: opts.Continuity, dirWait: opts.DirWait, hosts: opts.Hosts, trackers: opts.Trackers}
+		openFS: opts.OpenFS, continuity: opts.Continuity, dirWait: opts.DirWait, hosts: opts.Hosts, trackers: opts.Trackers,
+		secrets: &keyring{vault: opts.Vault}}
 	n.defaults(ctx)
 	defer func() {
 		if err != nil {
@@ -109,7 +114,7 @@ func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 		n.continuity = openContinuity(path)
 	}
 	n.torrents = newTorrents(n, opts.Torrents)
-	if err := n.load(ctx); err != nil {
+	if err := n.load(ctx, opts.Password); err != nil {
 		return nil, err
 	}
 	if err := checkWatched(opts.Torrents.Watch); err != nil {
@@ -121,7 +126,7 @@ func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 // OpenToRead opens a state folder to look at it, whoever has it: nothing can be changed, and nobody is met. A folder
 // without state has no shares.
 func OpenToRead(ctx context.Context, opts Options) (_ *Node, err error) {
-	n := &Node{log: opts.Logger, home: opts.Home, label: opts.Label, now: opts.Now, openFS: opts.OpenFS, continuity: noContinuity{}}
+	n := &Node{log: opts.Logger, home: opts.Home, label: opts.Label, now: opts.Now, openFS: opts.OpenFS, continuity: noContinuity{}, secrets: &keyring{vault: opts.Vault}}
 	n.defaults(ctx)
 	defer func() {
 		if err != nil {
@@ -133,17 +138,17 @@ func OpenToRead(ctx context.Context, opts Options) (_ *Node, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return n, nil
 	}
-	if err == nil {
-		err = n.db.View(ctx, n.readShares)
-	}
 	if err != nil {
 		return nil, ioError("reading the node's state", err)
 	}
-	return n, n.openEngines()
+	return n, n.load(ctx, opts.Password)
 }
 
 func (n *Node) defaults(ctx context.Context) {
 	n.engines, n.pieces, n.transfers = map[string]*engine{}, newPieceCache(64<<20), newTransfers(n)
+	if n.secrets.vault == nil {
+		n.secrets.vault = vault.At(n.home)
+	}
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
@@ -164,56 +169,22 @@ func (n *Node) defaults(ctx context.Context) {
 	n.ages, n.minder, n.invites = newAges(n.now), newMinder(n), newInviter(n)
 }
 
-// load reads what the node knows. A new one gets its seed.
-func (n *Node) load(ctx context.Context) error {
-	err := n.db.Update(ctx, func(t *db.Tx) error {
-		seed, err := t.Value("seed")
-		if err != nil || seed != nil {
-			return err
-		}
-		fresh, err := secret.NewNodeSeed(n.random)
-		if err != nil {
-			return err
-		}
-		return t.SetValue("seed", fresh[:])
-	})
-	if err == nil {
-		err = n.db.View(ctx, n.readShares)
-	}
-	if err != nil {
+// load reads what the node knows.
+func (n *Node) load(ctx context.Context, password func(context.Context) (string, error)) error {
+	if err := n.db.View(ctx, n.readShares); err != nil {
 		return ioError("reading the node's state", err)
 	}
-	return n.openEngines()
+	return n.loadSecrets(ctx, password)
 }
 
 func (n *Node) readShares(t *db.Tx) (err error) {
-	seed, err := t.Value("seed")
-	if err != nil {
-		return err
-	}
-	if len(seed) != len(n.seed) {
-		return fmt.Errorf("a node seed of %d bytes", len(seed))
-	}
-	n.seed = secret.NodeSeed(seed)
 	if err := n.ages.load(t); err != nil {
 		return err
 	}
-	if n.shares, err = t.Shares(); err != nil {
+	if n.dormant, err = t.Shares(); err != nil {
 		return err
 	}
 	return n.torrents.load(t)
-}
-
-func (n *Node) openEngines() error {
-	for _, s := range n.shares {
-		e, err := newEngine(n, s)
-		if err != nil {
-			return ioError("opening share "+s.Name, err)
-		}
-		n.engines[s.Name] = e
-	}
-	n.shares = nil
-	return nil
 }
 
 // Run keeps all shares in sync until ctx is done or Close is called.

@@ -17,6 +17,7 @@ import (
 	"shoal/share/disk"
 	"shoal/share/index"
 	"shoal/share/secret"
+	"shoal/share/vault"
 )
 
 var _ api.Shares = (*Node)(nil)
@@ -59,6 +60,9 @@ func (n *Node) named(name string) (*engine, error) {
 		}
 	}
 	if found == nil {
+		if slices.ContainsFunc(n.dormant, func(row db.Share) bool { return row.Name == name }) {
+			return nil, closed(name)
+		}
 		return nil, fail(bt.NotFound, "there is no share %q here", name)
 	}
 	return found, nil
@@ -90,7 +94,7 @@ func (n *Node) Create(ctx context.Context, opts api.CreateOptions) (*api.ShareIn
 	if err != nil {
 		return nil, err
 	}
-	row := db.Share{ID: admin.Share, Name: opts.Name, Dir: opts.Dir, Token: admin.Text(), Options: encodeConfig(opts.Options),
+	row := db.Share{ID: admin.Share, Name: opts.Name, Dir: opts.Dir, Options: encodeConfig(opts.Options),
 		Added: n.now(), Created: true, Cert: cert}
 	return n.add(ctx, &row, admin)
 }
@@ -99,6 +103,9 @@ func (n *Node) Create(ctx context.Context, opts api.CreateOptions) (*api.ShareIn
 func (n *Node) Add(ctx context.Context, opts api.AddOptions) (*api.ShareInfo, error) {
 	text := strings.TrimSpace(opts.Token)
 	if isInvite(text) {
+		if n.secrets.closed() {
+			return nil, vault.ErrLocked // who joins needs the node's key, and keeps a token
+		}
 		return n.redeem(ctx, text, opts)
 	}
 	url := secret.URL{}
@@ -114,7 +121,7 @@ func (n *Node) Add(ctx context.Context, opts api.AddOptions) (*api.ShareInfo, er
 	opts.Options.Hosts = append(opts.Options.Hosts, url.Peers...)
 	opts.Options.Trackers = append(opts.Options.Trackers, url.Trackers...)
 	name := cmp.Or(opts.Name, url.Label, filepath.Base(opts.Dir))
-	row := db.Share{ID: url.Token.Share, Name: name, Dir: opts.Dir, Token: url.Token.Text(), Options: encodeConfig(opts.Options), Added: n.now()}
+	row := db.Share{ID: url.Token.Share, Name: name, Dir: opts.Dir, Options: encodeConfig(opts.Options), Added: n.now()}
 	if url.Token.Role == secret.Admin {
 		keys, err := url.Token.Keys()
 		if err != nil {
@@ -145,6 +152,9 @@ func (n *Node) add(ctx context.Context, row *db.Share, token secret.Token) (_ *a
 			}
 		}()
 	}
+	if err := n.keepToken(ctx, row, token); err != nil {
+		return nil, err
+	}
 	err = n.db.Update(ctx, func(t *db.Tx) error {
 		if err := t.AddShare(row); err != nil {
 			return err
@@ -157,7 +167,7 @@ func (n *Node) add(ctx context.Context, row *db.Share, token secret.Token) (_ *a
 	if err != nil {
 		return nil, ioError("adding the share", err)
 	}
-	e, err := newEngine(n, *row)
+	e, err := newEngine(n, *row, token)
 	if err != nil {
 		return nil, err
 	}
@@ -183,15 +193,19 @@ func goodName(name string) bool {
 
 // free refuses a folder that is, or is in, or has in it, that of another share.
 func (n *Node) free(row *db.Share) error {
+	rows := n.sleeping()
 	for _, e := range n.all() {
-		if e.row.ID == row.ID {
-			return fail(bt.Exists, "this share is here already, as %s", e.row.Name)
+		rows = append(rows, e.row)
+	}
+	for _, other := range rows {
+		if other.ID == row.ID {
+			return fail(bt.Exists, "this share is here already, as %s", other.Name)
 		}
-		if e.row.Name == row.Name {
+		if other.Name == row.Name {
 			return fail(bt.Exists, "there is a share called %s", row.Name)
 		}
-		if row.Dir != "" && e.row.Dir != "" && (within(row.Dir, []string{e.row.Dir}) || within(e.row.Dir, []string{row.Dir})) {
-			return fail(bt.Exists, "%s overlaps with the folder of share %s", row.Dir, e.row.Name)
+		if row.Dir != "" && other.Dir != "" && (within(row.Dir, []string{other.Dir}) || within(other.Dir, []string{row.Dir})) {
+			return fail(bt.Exists, "%s overlaps with the folder of share %s", row.Dir, other.Name)
 		}
 	}
 	return nil
@@ -278,6 +292,10 @@ func (n *Node) List(context.Context) ([]api.ShareInfo, error) {
 	for _, e := range n.all() {
 		list = append(list, e.info())
 	}
+	for _, row := range n.sleeping() {
+		list = append(list, closedInfo(&row))
+	}
+	slices.SortFunc(list, func(a, b api.ShareInfo) int { return cmp.Compare(a.Name, b.Name) })
 	return list, nil
 }
 

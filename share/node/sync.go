@@ -37,6 +37,9 @@ func (n *Node) Sync(ctx context.Context, opts api.SyncOptions) ([]api.SyncResult
 	for range engines {
 		<-done
 	}
+	if len(opts.Names) == 0 {
+		results = append(results, n.closedResults()...)
+	}
 	return results, nil
 }
 

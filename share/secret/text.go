@@ -135,6 +135,8 @@ func wrongPrefix(form, s string) error {
 		what = "it is empty"
 	case form == "invite":
 		what = "it does not begin with shoali1"
+	case form == formNode:
+		what = "it does not begin with shoaln1"
 	case strings.HasPrefix(s, prefixInvite+"1"):
 		what = "it is an invite"
 	case strings.HasPrefix(s, scheme):
