@@ -2,9 +2,10 @@ package node
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -13,7 +14,11 @@ import (
 // modes, times and symbolic links; some of it in each run, all of it by make big. Then a branch is changed at the far end.
 func TestBigGoTree(t *testing.T) {
 	t.Parallel()
-	src, dirs := filepath.Join(runtime.GOROOT(), "src"), []string{"go/doc", "archive", "embed"}
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Skip("there is no Go here:", err)
+	}
+	src, dirs := filepath.Join(strings.TrimSpace(string(root)), "src"), []string{"go/doc", "archive", "embed"}
 	if os.Getenv("SHOAL_BIG") != "" {
 		dirs = []string{"."}
 	}

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -281,17 +280,6 @@ func (p *process) tail(n int) string {
 	b, _ := os.ReadFile(p.log)
 	lines := bytes.Split(bytes.TrimSpace(b), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-n):], []byte("\n")))
-}
-
-// mentions are the last lines of its log with one of some texts.
-func (p *process) mentions(n int, texts ...string) (lines []string) {
-	b, _ := os.ReadFile(p.log)
-	for line := range bytes.Lines(b) {
-		if slices.ContainsFunc(texts, func(s string) bool { return s != "" && bytes.Contains(line, []byte(s)) }) {
-			lines = append(lines, string(bytes.TrimSpace(line)))
-		}
-	}
-	return lines[max(0, len(lines)-n):]
 }
 
 // startAll starts nodes of one share: the first creates it, the others join it, and each knows where the others were.

@@ -5,7 +5,6 @@ package node
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -228,5 +227,3 @@ func (u *user) write(f *os.File, at int64, before, b []byte) {
 		at, b = at+int64(n), b[n:]
 	}
 }
-
-func exists(err error) bool { return err == nil || errors.Is(err, fs.ErrExist) }
