@@ -35,6 +35,9 @@ type Config struct {
 	UTP        bool
 	UPnP       bool
 	LANOnly    bool // no DHT, no trackers, no port mapping, only local addresses
+	// NoLocal refuses what a stranger's torrent must not make us ask: trackers, webseeds and .torrent URLs in the
+	// networks of this machine, and peers on the machine itself. Usage together with LANOnly.
+	NoLocal bool
 
 	Blocklist *Blocklist
 	Allow     []netip.Prefix // when not empty, only peers in one of these

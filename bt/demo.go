@@ -41,7 +41,7 @@ func Demo(ctx context.Context, opts DemoOptions) (*DemoResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := saveMetainfo(m, filepath.Join(opts.Dir, "album.torrent")); err != nil {
+	if err := m.Save(filepath.Join(opts.Dir, "album.torrent")); err != nil {
 		return nil, err
 	}
 	step(fmt.Sprintf("created a torrent of %d files, %d bytes, infohash %s", len(m.Files), m.Length, m.InfoHash))

@@ -92,7 +92,7 @@ func (d *download) prepare(ctx context.Context) (err error) {
 	case !d.opts.Force && isOther(path, d.m):
 		return errorf(Exists, "saving the torrent: %s exists, and is something else", path).withHint("--force overwrites it")
 	default:
-		return saveMetainfo(d.m, path)
+		return d.m.Save(path)
 	}
 }
 
@@ -315,8 +315,8 @@ func (d *download) close() (err error) {
 	return err
 }
 
-// saveMetainfo writes a .torrent whole or not at all.
-func saveMetainfo(m *Metainfo, path string) error {
+// Save writes a .torrent whole or not at all.
+func (m *Metainfo) Save(path string) error {
 	if err := writeFileAtomic(path, m.Bytes()); err != nil {
 		return fmt.Errorf("saving the torrent: %w", err)
 	}

@@ -110,7 +110,7 @@ func seedAt(t testing.TB, m *Metainfo, dir string) string {
 func sourceOf(t testing.TB, m *Metainfo) *Source {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.torrent")
-	if err := saveMetainfo(m, path); err != nil {
+	if err := m.Save(path); err != nil {
 		t.Fatal(err)
 	}
 	src, err := ParseSource(path)

@@ -70,7 +70,7 @@ func rememberMetainfo(g *Magnet, m *Metainfo, resume string, log *slog.Logger) {
 	}
 	err := os.MkdirAll(resume, 0o700)
 	if err == nil {
-		err = saveMetainfo(m, memoryPath(resume, g.short()))
+		err = m.Save(memoryPath(resume, g.short()))
 	}
 	if err != nil {
 		log.Warn("metainfo not remembered", "err", err)

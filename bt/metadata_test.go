@@ -111,7 +111,7 @@ func TestTorrentWithoutLayers(t *testing.T) {
 func TestRememberedOfAnother(t *testing.T) {
 	m, _, _ := seedAlbum(t, FormatV1)
 	other, state := &Magnet{InfoHash: InfoHash{1}}, t.TempDir()
-	if err := saveMetainfo(m, memoryPath(state, other.short())); err != nil {
+	if err := m.Save(memoryPath(state, other.short())); err != nil {
 		t.Fatal(err)
 	}
 	if m, err := local(t).known(t.Context(), &Source{Magnet: other}, state, LoadOptions{}); m != nil || err != nil {

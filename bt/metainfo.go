@@ -33,6 +33,7 @@ type Metainfo struct {
 // and no link is ever created.
 type File struct {
 	Path       string   // slash-separated, below Name when the torrent is a folder, else Name; safe (see Metainfo)
+	Number     int      // its place in the torrent's own list, from 1; that has pads and links too, see Files
 	Length     int64    // bytes
 	Offset     int64    // of its first byte in the piece space (see the package comment)
 	Executable bool     // attr x

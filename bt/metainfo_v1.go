@@ -27,7 +27,7 @@ func (m *Metainfo) readV1(in *info, rules pathRules) error {
 		m.Dir = true
 		err = m.readV1Files(in.files, rules)
 	case in.hasLength:
-		err = m.addV1(&v1File{length: in.length, attr: in.attr}, nil)
+		err = m.addV1(&v1File{number: 1, length: in.length, attr: in.attr}, nil)
 	default:
 		err = errors.New("it has neither files nor a length")
 	}
@@ -50,6 +50,7 @@ const bytesPerFile = 60
 
 // A v1File is an entry of the list of files. Slices are of the input.
 type v1File struct {
+	number     int // in the list, from 1
 	length     int64
 	path, utf8 []byte // lists, in bencode
 	attr       []byte
@@ -63,6 +64,7 @@ func (m *Metainfo) readV1Files(list []byte, rules pathRules) error {
 	for c.Enter(bencode.List); c.More(); n++ {
 		f, err := readV1File(c)
 		if err == nil {
+			f.number = n
 			err = m.addV1(&f, tree)
 		}
 		if err != nil {
@@ -98,7 +100,8 @@ func (m *Metainfo) addV1(f *v1File, tree *pathTree) error {
 	if strings.HasPrefix(p[strings.LastIndexByte(p, '/')+1:], "_____padding_file_") {
 		return nil
 	}
-	m.Files = append(m.Files, File{Path: p, Length: f.length, Offset: offset, Executable: bytes.Contains(f.attr, []byte("x"))})
+	m.Files = append(m.Files, File{Path: p, Number: f.number, Length: f.length, Offset: offset,
+		Executable: bytes.Contains(f.attr, []byte("x"))})
 	return nil
 }
 

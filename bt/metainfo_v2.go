@@ -15,6 +15,7 @@ type v2Reader struct {
 	files  []File
 	pieces int64
 	inRoot int // entries of the outermost dictionary
+	listed int // files, and links, so far
 }
 
 // readV2 reads the files of BEP 52, or compares them with those of the v1 part.
@@ -82,6 +83,8 @@ func (r *v2Reader) file(c *bencode.Cursor, parent folder, name string) error {
 	if err != nil {
 		return err
 	}
+	r.listed++
+	f.Number = r.listed
 	f.Offset = r.pieces * r.m.PieceLength // cannot overflow: both factors are bounded
 	pieces := f.Length / r.m.PieceLength
 	if f.Length%r.m.PieceLength != 0 {

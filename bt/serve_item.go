@@ -260,5 +260,5 @@ func (s *server) save(pub *Metainfo) (string, error) {
 		}
 	}
 	s.saved[path] = true
-	return path, saveMetainfo(pub, path)
+	return path, pub.Save(path)
 }

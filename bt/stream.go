@@ -21,10 +21,11 @@ type streamStorage struct {
 
 	pieces map[int][]byte
 	done   map[int]bool
+	got    map[int]int64 // bytes of pieces that came, more when some came twice
 }
 
 func newStreamStorage(m *Metainfo) *streamStorage {
-	return &streamStorage{m: m, pieces: map[int][]byte{}, done: map[int]bool{}}
+	return &streamStorage{m: m, pieces: map[int][]byte{}, done: map[int]bool{}, got: map[int]int64{}}
 }
 
 // at is the memory of the piece that off lies in, from off on; it makes it when asked to.
@@ -58,7 +59,10 @@ func (s *streamStorage) WriteAt(b []byte, off int64) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n < len(b) {
-		n += copy(s.at(off+int64(n), true), b[n:])
+		at := off + int64(n)
+		k := copy(s.at(at, true), b[n:])
+		s.got[int(at/s.m.PieceLength)] += int64(k)
+		n += k
 	}
 	return n, nil
 }
@@ -90,8 +94,30 @@ func (s *streamStorage) release(i int) {
 	for p := range s.pieces {
 		if p < i {
 			delete(s.pieces, p)
+			delete(s.got, p)
 		}
 	}
+}
+
+// drop lets a piece go, which is not complete then.
+func (s *streamStorage) drop(i int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pieces, i)
+	delete(s.done, i)
+	delete(s.got, i)
+}
+
+// received is about how many bytes of f behind the first from have come, in the pieces from first to end without end.
+func (s *streamStorage) received(first, end int, f *File, from int64) (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := first; p < end; p++ {
+		start := int64(p) * s.m.PieceLength
+		part := min(start+s.m.PieceLength, f.Offset+f.Length) - max(start, f.Offset+from)
+		n += min(s.got[p], max(0, part))
+	}
+	return n
 }
 
 func (s *streamStorage) Close() error { return nil }

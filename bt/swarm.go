@@ -268,6 +268,27 @@ func (w *swarm) want(pieces []int) {
 	}
 }
 
+// forget undoes want for a piece, of which the storage has let go if it was there: it may be asked for again.
+func (w *swarm) forget(i int) {
+	w.mu.Lock()
+	if w.wanted.has(i) {
+		w.wanted.clear(i)
+		if !w.have.has(i) {
+			w.left--
+		}
+	}
+	had := w.have.has(i)
+	w.have.clear(i)
+	w.mu.Unlock()
+	if w.ctx.Err() != nil {
+		return // the library may have dropped the torrent
+	}
+	w.lib.Piece(i).SetPriority(torrent.PiecePriorityNone)
+	if had {
+		w.lib.Piece(i).UpdateCompletion()
+	}
+}
+
 // pieceDone is called by the piece store when a piece is verified and stored.
 func (w *swarm) pieceDone(i int) {
 	w.mu.Lock()

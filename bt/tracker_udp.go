@@ -117,6 +117,10 @@ func (c *trackerClient) udpAddrs(ctx context.Context, u *url.URL) (out []netip.A
 			err = errorf(Network, "connecting to %s: only local addresses are allowed", a)
 			continue
 		}
+		if refused := c.transport.checkServer(a.Addr()); refused != nil {
+			err = refused
+			continue
+		}
 		if *have || !usablePeer(a) || u.Scheme == "udp4" && !a.Addr().Is4() || u.Scheme == "udp6" && a.Addr().Is4() {
 			continue
 		}

@@ -28,6 +28,7 @@ type transport struct {
 	deviceErr error      // why device cannot be bound to; then its addresses are
 	proxy     *proxyServer
 	lanOnly   bool
+	noLocal   bool
 }
 
 const dialTimeout = 20 * time.Second
@@ -36,7 +37,10 @@ const dialTimeout = 20 * time.Second
 // is not there, Network.
 func newTransport(cfg Config) (*transport, error) {
 	t := &transport{policy: newPolicy(cfg), log: cfg.Logger, userAgent: cfg.UserAgent, port: cfg.Port,
-		device: cfg.Interface, lanOnly: cfg.LANOnly}
+		device: cfg.Interface, lanOnly: cfg.LANOnly, noLocal: cfg.NoLocal}
+	if t.lanOnly && t.noLocal {
+		return nil, errorf(Usage, "only local addresses and none of them exclude each other")
+	}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -243,9 +247,24 @@ func (t *transport) dialChecked(ctx context.Context, network, addr string, check
 	return t.proxy.dial(ctx, t.direct, addr)
 }
 
+// checkServer says whether a server that a torrent names may be at a.
+func (t *transport) checkServer(a netip.Addr) error {
+	if t.noLocal && (isLocal(a) || isInner(a)) {
+		return errLocal(a.String())
+	}
+	return nil
+}
+
+func errLocal(addr string) error {
+	return errorf(Network, "connecting to %s: local addresses are not allowed", addr)
+}
+
 // dialPeer connects to a peer, if the policy lets it.
 func (t *transport) dialPeer(ctx context.Context, network, addr string) (net.Conn, error) {
 	return t.dialChecked(ctx, network, addr, func(a netip.Addr) error {
+		if t.noLocal && a.Unmap().IsLoopback() {
+			return errLocal(addr)
+		}
 		if why := t.policy.refuses(a); why != "" {
 			return errorf(Network, "connecting to %s: %s", addr, why)
 		}

@@ -20,12 +20,12 @@ func (t *transport) httpClient(raw bool) *http.Client {
 	return &http.Client{
 		Transport: &guardedTransport{
 			userAgent: t.userAgent,
-			plain:     t.httpTransport(raw, nil),
+			plain:     t.httpTransport(raw, t.checkServer),
 			redirected: t.httpTransport(raw, func(a netip.Addr) error {
 				if isInner(a) {
 					return errorf(Network, "following redirect: %s is out of bounds", a)
 				}
-				return nil
+				return t.checkServer(a)
 			}),
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
