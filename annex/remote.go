@@ -15,6 +15,9 @@ type Options struct {
 	// this machine and its networks.
 	NewClient func(ctx context.Context, local bool) (*bt.Client, error)
 
+	Peers    []string // host:port that have what every torrent has, besides those found
+	Trackers []string // besides those of the torrents, a tier each
+
 	// Share is the remote for share=NAME; nil when there is none.
 	Share protocol.Remote
 }
@@ -25,7 +28,7 @@ func New(opts Options) protocol.Remote {
 	if opts.Share == nil {
 		opts.Share = protocol.Unsupported{}
 	}
-	return &remote{torrents: newTorrentRemote(opts.NewClient), share: opts.Share}
+	return &remote{torrents: newTorrentRemote(opts), share: opts.Share}
 }
 
 // remote hands each request to the one of its two remotes that the settings ask for.

@@ -36,8 +36,8 @@ type settings struct {
 	memory  string        // folder of the .torrents that were seen; "" = none
 }
 
-func newTorrentRemote(newClient func(context.Context, bool) (*bt.Client, error)) *torrentRemote {
-	return &torrentRemote{torrents: newTorrents(newClient)}
+func newTorrentRemote(opts Options) *torrentRemote {
+	return &torrentRemote{torrents: newTorrents(opts)}
 }
 
 func (r *torrentRemote) Configs() []protocol.Config {

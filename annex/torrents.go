@@ -21,9 +21,9 @@ const (
 // torrents are those that a process reads of: one session for all, and each is found out about and joined once, however
 // many jobs want files of it.
 type torrents struct {
-	newClient func(ctx context.Context, local bool) (*bt.Client, error)
-	turn      chan struct{} // has one token: who holds it may make client
-	client    *bt.Client    // nil until made
+	opts   Options
+	turn   chan struct{} // has one token: who holds it may make client
+	client *bt.Client    // nil until made
 
 	mu     sync.Mutex
 	byID   map[string]*torrent // guarded by mu
@@ -42,8 +42,8 @@ type torrent struct {
 	err    error     // of that time
 }
 
-func newTorrents(newClient func(context.Context, bool) (*bt.Client, error)) *torrents {
-	return &torrents{newClient: newClient, turn: token(), byID: map[string]*torrent{}}
+func newTorrents(opts Options) *torrents {
+	return &torrents{opts: opts, turn: token(), byID: map[string]*torrent{}}
 }
 
 func token() chan struct{} {
@@ -71,7 +71,7 @@ func (ts *torrents) session(ctx context.Context, set *settings) (*bt.Client, err
 	if ts.client != nil {
 		return ts.client, nil
 	}
-	c, err := ts.newClient(ctx, set.local)
+	c, err := ts.opts.NewClient(ctx, set.local)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +120,8 @@ func (ts *torrents) open(ctx context.Context, t *torrent, set *settings, u *Torr
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.OpenReader(ctx, src, bt.ReaderOptions{Resume: set.memory, MetadataTimeout: set.timeout,
-		Progress: func(p bt.Progress) { last = p }})
+	r, err := c.OpenReader(ctx, src, bt.ReaderOptions{Peers: ts.opts.Peers, Trackers: ts.opts.Trackers,
+		Resume: set.memory, MetadataTimeout: set.timeout, Progress: func(p bt.Progress) { last = p }})
 	if err != nil {
 		err = tried(err, last)
 		if code := bt.CodeOf(err); code == bt.NoPeers || code == bt.NoMetadata {
@@ -130,7 +130,7 @@ func (ts *torrents) open(ctx context.Context, t *torrent, set *settings, u *Torr
 		return nil, err
 	}
 	if src.URL != "" {
-		set.remember(u, r.Metainfo())
+		_ = set.remember(u, r.Metainfo()) // else the URL is asked again
 	}
 	t.reader = r
 	return r, nil
@@ -259,9 +259,13 @@ func exists(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// remember keeps the .torrent of a URL, so that a file can be had when the URL is gone. It is a convenience.
-func (s *settings) remember(u *TorrentURL, m *bt.Metainfo) {
-	if s.memory != "" && os.MkdirAll(s.memory, 0o700) == nil {
-		_ = m.Save(s.path(u)) // the URL is asked again
+// remember keeps what a torrent says, so that its files can be had when a URL is gone, and peers need not be asked.
+func (s *settings) remember(u *TorrentURL, m *bt.Metainfo) error {
+	if s.memory == "" {
+		return nil
 	}
+	if err := os.MkdirAll(s.memory, 0o700); err != nil {
+		return err
+	}
+	return m.Save(s.path(u))
 }

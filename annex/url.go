@@ -97,7 +97,7 @@ func webSource(s string, named bool) (*bt.Source, error) {
 func (u *TorrentURL) id() string {
 	if g := u.src.Magnet; g != nil {
 		if g.InfoHash.IsZero() {
-			return g.InfoHashV2.String()
+			return g.InfoHashV2.Short().String() // the name under which bt remembers it, too
 		}
 		return g.InfoHash.String()
 	}

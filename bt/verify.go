@@ -11,6 +11,9 @@ import (
 type VerifyOptions struct {
 	Dir string // the folder that holds the torrent's file or folder; "" = "."
 
+	// Paths is where each of the torrent's files is, instead of below Dir; "" = nowhere. nil = below Dir.
+	Paths []string
+
 	// Progress is called about twice a second, and once at the end with the final state. State is "checking".
 	Progress func(Progress)
 }
@@ -107,7 +110,11 @@ func Verify(ctx context.Context, m *Metainfo, opts VerifyOptions) (*VerifyResult
 		if m.Dir {
 			f.Path = m.Name + "/" + f.Path
 		}
-		f.survey(filepath.Join(dir, filepath.FromSlash(f.Path)), &v.files[i])
+		name := filepath.Join(dir, filepath.FromSlash(f.Path))
+		if opts.Paths != nil {
+			name = opts.Paths[i]
+		}
+		f.survey(name, &v.files[i])
 	}
 	if err := v.run(ctx, opts.Progress); err != nil {
 		return nil, err

@@ -24,7 +24,11 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer)
 		args = []string{"shoal"}
 	}
 	switch filepath.Base(args[0]) {
-	default: // programs that shoal can stand in for get their case here
+	case "git-annex-remote-shoal":
+		return shoal(ctx, append([]string{"annex", "remote", "--quiet"}, args[1:]...), in, out, errw)
+	case "aria2c":
+		return shoal(ctx, append([]string{"annex", "aria2c"}, args[1:]...), in, out, errw)
+	default:
 		return shoal(ctx, args[1:], in, out, errw)
 	}
 }

@@ -38,6 +38,7 @@ func newRootCmd(g *globals) *cobra.Command {
 	g.register(cmd.PersistentFlags())
 	cmd.SetFlagErrorFunc(flagError)
 	cmd.AddCommand(
+		newAnnexCmd(g),
 		newBencodeCmd(g),
 		newCompletionCmd(g),
 		newCreateCmd(g),
