@@ -102,7 +102,7 @@ func placeOf(dir string, m *bt.Metainfo, f *bt.File) string {
 
 // urlOf is the URL that a torrent gets in the repository, one that no other remote claims, and remembers its metainfo.
 func (r *Repository) urlOf(src *bt.Source, m *bt.Metainfo) (*TorrentURL, error) {
-	base := "shoal:" + src.URL
+	base := ownURL(src.URL)
 	if src.URL == "" {
 		g := bt.MagnetOf(m, bt.MagnetOptions{})
 		if src.Magnet != nil {

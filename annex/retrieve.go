@@ -96,8 +96,12 @@ func (g *getter) get(ctx context.Context, path string) error {
 		}
 		good = 0
 	}
-	if err := out.Truncate(good); err != nil {
+	if info, err := out.Stat(); err != nil {
 		return err
+	} else if info.Size() > good {
+		if err := out.Truncate(good); err != nil {
+			return err
+		}
 	}
 	if _, err := out.Seek(good, io.SeekStart); err != nil {
 		return err

@@ -20,8 +20,9 @@ const maxFileNumber = 1 << 20
 
 // A TorrentURL is a URL that git-annex may have recorded for a torrent, or for a file of one: a magnet, an http or https
 // URL whose path ends in .torrent, the absolute path of a .torrent file, or one of our own, which no other remote claims:
-// "shoal:" with the query of a magnet, with an http or https URL, or with an infohash. "#n" at the end names file n of
-// the torrent's list, as git-annex itself does it.
+// "shoal:" with the query of a magnet, with an infohash, or with an http or https URL, as "shoal:?xs=" and the URL when
+// that ends in .torrent: git-annex claims whatever ends so. "#n" at the end names file n of the torrent's list, as
+// git-annex itself does it.
 type TorrentURL struct {
 	Base string // without #n
 	File int    // n; 0 = all of the torrent
@@ -64,6 +65,12 @@ func sourceOf(s string) (*bt.Source, error) {
 // ownSource is what follows "shoal:".
 func ownSource(s string) (*bt.Source, error) {
 	switch {
+	case strings.HasPrefix(s, "?xs="):
+		u, err := url.QueryUnescape(s[len("?xs="):])
+		if err != nil || strings.Contains(s, "&") {
+			return nil, errNoTorrent
+		}
+		return webSource(u, false)
 	case strings.HasPrefix(s, "?"):
 		return bt.ParseSource("magnet:" + s)
 	case strings.HasPrefix(s, "http://"), strings.HasPrefix(s, "https://"):
@@ -78,6 +85,11 @@ func ownSource(s string) (*bt.Source, error) {
 		return &bt.Source{Arg: s, Magnet: &bt.Magnet{InfoHashV2: h}}, nil
 	}
 	return nil, errNoTorrent
+}
+
+// ownURL is the URL of ours for that of a .torrent.
+func ownURL(s string) string {
+	return "shoal:?xs=" + strings.NewReplacer("%3A", ":", "%2F", "/").Replace(url.QueryEscape(s))
 }
 
 // webSource is a URL of a .torrent. What other remotes might fetch as well must say by its name that it is one.

@@ -26,7 +26,10 @@ type ReaderOptions struct {
 	Progress func(Progress)
 }
 
-const readerMemory = 64 << 20
+const (
+	readerMemory = 64 << 20
+	leastWindow  = 2 << 20 // bytes that a Copy fetches ahead, however many there are; at least two pieces
+)
 
 // A Reader reads files of one torrent, each from its beginning to its end, any number at the same time. What they share
 // is fetched once. Nothing is uploaded, as nothing is kept for long.
@@ -210,7 +213,7 @@ func (c *copier) run(ctx context.Context) error {
 func (c *copier) need(ctx context.Context, p int) error {
 	c.release(p)
 	c.r.mu.Lock()
-	window := streamWindow * 4 / max(1, int64(c.r.copies))
+	window := max(streamWindow/max(1, int64(c.r.copies)), leastWindow)
 	c.r.mu.Unlock()
 	end := min(p+max(2, int(window/c.r.d.m.PieceLength)), int((c.f.Offset+c.opts.To-1)/c.r.d.m.PieceLength)+1)
 	if end > c.asked {
