@@ -123,11 +123,7 @@ func fetchForAnnex(ctx context.Context, g *globals, source string, opts annexOpt
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, err := opts.network.config(g)
-	if err != nil {
-		return nil, nil, err
-	}
-	client, err := bt.NewClient(ctx, cfg)
+	client, err := opts.network.open(ctx, g)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -88,11 +88,7 @@ func runAria2(ctx context.Context, g *globals, network networkOptions, call aria
 	if err != nil {
 		return err
 	}
-	cfg, err := network.config(g)
-	if err != nil {
-		return err
-	}
-	client, err := bt.NewClient(ctx, cfg)
+	client, err := network.open(ctx, g)
 	if err != nil {
 		return err
 	}
