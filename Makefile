@@ -98,6 +98,7 @@ big:
 bench: build
 	$(GO) run ./bt/bttest/bench run -shoal $(CURDIR)/build/shoal $(BENCHFLAGS)
 	$(GO) run ./bt/bttest/bench share -shoal $(CURDIR)/build/shoal $(SHAREBENCHFLAGS)
+	$(GO) run ./bt/bttest/bench annex -shoal $(CURDIR)/build/shoal $(ANNEXBENCHFLAGS)
 
 # What only make bench compares with.
 benchpeers:

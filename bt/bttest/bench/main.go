@@ -24,6 +24,7 @@ var commands = []command{
 	{"discard", "download everything from a peer and throw it away", runDiscard},
 	{"run", "measure shoal and other clients in turn", runRun},
 	{"share", "measure shoal and other programs that keep two folders equal", runShare},
+	{"annex", "measure git-annex with shoal, and with the remote for torrents that it has", runAnnex},
 	{"once", "run a program and print seconds, processor seconds and resident bytes", runOnce},
 }
 
