@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	idleTorrents = 16              // that nobody reads of, and that are kept open for the next who does
+	idleTorrents = 16 // that nobody reads of, and that are kept open for the next who does
+	farewell     = 500 * time.Millisecond
 	retryAfter   = 2 * time.Minute // until a torrent that nobody had is looked for again
 )
 
@@ -178,7 +179,7 @@ func (ts *torrents) leave(t *torrent) {
 	}
 }
 
-// close ends the session.
+// close ends the session. git-annex waits for the end of the process, and a tracker may be slow to hear a farewell.
 func (ts *torrents) close() error {
 	ts.mu.Lock()
 	ts.closed = true
@@ -188,7 +189,16 @@ func (ts *torrents) close() error {
 	if ts.client == nil {
 		return nil
 	}
-	return ts.client.Close()
+	closed := make(chan error, 1)
+	go func() { closed <- ts.client.Close() }()
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-timer.C:
+		return nil
+	}
 }
 
 // tried adds to an error of class NoPeers, NoMetadata or Stalled who was asked.

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -78,5 +79,10 @@ func runAnnexRemote(ctx context.Context, g *globals, network networkOptions) err
 			return bt.NewClient(ctx, cfg)
 		},
 	})
-	return protocol.Serve(ctx, remote, protocol.Options{In: g.in, Out: g.output().Bytes(), Dir: dir})
+	err = protocol.Serve(ctx, remote, protocol.Options{In: g.in, Out: g.output().Bytes(), Dir: dir})
+	var stop Interrupted
+	if errors.As(err, &stop) {
+		return shownStatus(stop.Status()) // git-annex is told by the same signal, and says so
+	}
+	return err
 }
