@@ -38,6 +38,7 @@ func newShareCmd(g *globals) *cobra.Command {
 		newShareGetCmd(g),
 		newShareHistoryCmd(g),
 		newShareInviteCmd(g),
+		newShareLinkCmd(g),
 		newShareListCmd(g),
 		newShareLsCmd(g),
 		newShareMembersCmd(g),
@@ -52,6 +53,7 @@ func newShareCmd(g *globals) *cobra.Command {
 		newShareStatusCmd(g),
 		newShareSyncCmd(g),
 		newShareTokenCmd(g),
+		newShareUnlinkCmd(g),
 	)
 	return cmd
 }

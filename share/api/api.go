@@ -48,6 +48,8 @@ type Shares interface {
 	// Revert moves a read-only node's own changes to the archive.
 	Revert(ctx context.Context, name, path string) ([]FileInfo, error)
 	Check(ctx context.Context, name string, repair bool) (*CheckResult, error)
+
+	Links
 }
 
 // Node is all that can be asked of a node.
@@ -196,7 +198,7 @@ type MemberInfo struct {
 // FileInfo is one path of a share.
 type FileInfo struct {
 	Path    string    `json:"path"`
-	Type    string    `json:"type"` // file, dir, symlink
+	Type    string    `json:"type"` // file, dir, symlink, link
 	Size    int64     `json:"size"`
 	MTime   time.Time `json:"mtime"`
 	Present bool      `json:"present"`

@@ -74,7 +74,7 @@ type (
 
 // routes are all calls of the protocol; docs/api.md explains each.
 func routes() []route {
-	return slices.Concat(shareRoutes(), inviteRoutes(), pathRoutes(), torrentRoutes(), secretRoutes())
+	return slices.Concat(shareRoutes(), inviteRoutes(), pathRoutes(), linkRoutes(), torrentRoutes(), secretRoutes())
 }
 
 // shareRoutes are about whole shares.

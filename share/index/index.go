@@ -15,7 +15,7 @@
 //   - Of a type that is unknown, only n, y, w, c, o, r and k are understood; all other keys, known ones too, are kept.
 //   - The limit of siblings does not count the tree record. An m stands in the meta tree and nowhere else; f, d, s, l and
 //     p do not stand there.
-//   - Nodes have the key that c_e gives them; but for those below a pin, and below the root of an export, which are
+//   - Nodes have the key that c_e gives them; but for those below a pin, and below the root of an export ([Export]), which are
 //     sealed under another secret. Names in a pin count for the depth of the path that the pin is at.
 //   - Counters in ctx are at least 1. Unknown keys of a head are passed over, those of a root are refused.
 package index

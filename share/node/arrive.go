@@ -68,7 +68,7 @@ func (e *engine) fetch(s *index.Shown) error {
 	case s.Size == 0:
 		a.err = e.writeTemp(a.temp, nil)
 		e.arrive(a)
-	case e.fromArchive(a):
+	case e.fromArchive(a), e.fromOther(a):
 	case a.large:
 		e.wg.Go(func() { e.fetchLarge(a) })
 	default:

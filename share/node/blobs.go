@@ -15,6 +15,7 @@ type blobStore struct {
 	ctx context.Context // of the engine; index.Blobs has none
 	db  *db.DB
 	n   int64
+	of  int64 // another share whose blobs are these, too; 0 = none
 
 	mu      sync.Mutex // guards pending
 	pending map[blob.ID][]byte
@@ -22,6 +23,15 @@ type blobStore struct {
 
 func newBlobStore(ctx context.Context, d *db.DB, n int64) *blobStore {
 	return &blobStore{ctx: ctx, db: d, n: n, pending: map[blob.ID][]byte{}}
+}
+
+// newBlobs is a store for the blobs of a share.
+func (e *engine) newBlobs() *blobStore {
+	s := newBlobStore(e.ctx, e.node.db, e.n)
+	if e.isBeside() {
+		s.of = e.link.Of
+	}
+	return s
 }
 
 // Get is a blob that is kept as bytes, or index.ErrMissing.
@@ -34,7 +44,9 @@ func (s *blobStore) Get(id blob.ID) (b []byte, err error) {
 	}
 	err = s.db.View(s.ctx, func(t *db.Tx) error {
 		var err error
-		b, _, err = t.Blob(s.n, id)
+		if b, _, err = t.Blob(s.n, id); err == nil && b == nil && s.of != 0 {
+			b, _, err = t.Blob(s.of, id)
+		}
 		return err
 	})
 	if err == nil && b == nil {
@@ -61,7 +73,9 @@ func (s *blobStore) has(id blob.ID) (ok bool, err error) {
 	}
 	err = s.db.View(s.ctx, func(t *db.Tx) error {
 		var err error
-		ok, err = t.HasBlob(s.n, id)
+		if ok, err = t.HasBlob(s.n, id); err == nil && !ok && s.of != 0 {
+			ok, err = t.HasBlob(s.of, id)
+		}
 		return err
 	})
 	return ok, err

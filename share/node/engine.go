@@ -35,6 +35,7 @@ type engine struct {
 	larder  *larder
 	store   *store // nil but of a store
 	promise *promiser
+	link    *linkRow // nil of a share that a person made or joined
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -58,6 +59,11 @@ type engine struct {
 	lost        []taken   // not yet counted
 	temps       int
 	gathering   time.Duration // until files that came are put in place
+	exports     exporting
+	mounts      mounts
+
+	reachMu sync.Mutex // guards reach
+	reach   reached
 
 	mu        sync.Mutex // guards what follows
 	heads     headList
@@ -101,10 +107,13 @@ func newEngine(n *Node, row db.Share, token secret.Token) (*engine, error) {
 	e.self = n.secrets.seed.Identity(token.Share)
 	e.pk = publicKey(e.self)
 	e.ctx, e.cancel = context.WithCancel(n.ctx)
-	e.blobs = newBlobStore(e.ctx, n.db, row.N)
-	if keys.Role >= secret.Read {
-		e.forest, e.checker = index.NewForest(keys.Conv, e.blobs), index.NewForest(keys.Conv, newBlobStore(e.ctx, n.db, row.N))
-	} else {
+	e.link = parseLink(row.Options)
+	e.blobs = e.newBlobs()
+	switch {
+	case e.isBeside():
+	case keys.Role >= secret.Read:
+		e.forest, e.checker = index.NewForest(keys.Conv, e.blobs), index.NewForest(keys.Conv, e.newBlobs())
+	default:
 		e.store = newStore(e)
 	}
 	e.promise = newPromiser(e)
@@ -226,12 +235,20 @@ func (e *engine) step() (next time.Duration, err error) {
 		e.show(api.StatePaused, nil)
 		return idleLook, nil
 	}
+	if e.isBeside() {
+		return e.stepBeside()
+	}
 	if err := e.openFolder(); err != nil {
 		return idleLook, err
 	}
 	next = idleLook
 	if e.store != nil {
 		if err := e.store.open(); err != nil {
+			return idleLook, err
+		}
+	}
+	if !e.mounts.read {
+		if err := e.seeLinks(); err != nil {
 			return idleLook, err
 		}
 	}
@@ -252,6 +269,12 @@ func (e *engine) step() (next time.Duration, err error) {
 	if err := e.seePolicy(); err != nil {
 		return idleLook, err
 	}
+	if err := e.seeLinks(); err != nil {
+		return idleLook, err
+	}
+	if err := e.seeExports(); err != nil {
+		return idleLook, err
+	}
 	more := false
 	if e.store != nil {
 		if err := e.store.want(); err != nil {
@@ -266,6 +289,11 @@ func (e *engine) step() (next time.Duration, err error) {
 	if err := e.publish(); err != nil {
 		return idleLook, err
 	}
+	wait, err := e.publishExports()
+	if err != nil {
+		return idleLook, err
+	}
+	next = min(next, wait)
 	if err := e.showProgress(more || next == 0); err != nil {
 		return idleLook, err
 	}

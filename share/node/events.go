@@ -39,6 +39,14 @@ func (e *engine) commitEvents(events []index.Event) error {
 	e.row.State, e.row.Writer, e.row.Counter = state, w, counter
 	e.node.continuity.Record(e.token.Share, w, counter)
 	e.plan.again = true
+	e.showRoot()
 	e.poke()
 	return nil
+}
+
+// showRoot lets who asks next see the state as it is.
+func (e *engine) showRoot() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.view.Root = e.row.State.Root
 }

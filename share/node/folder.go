@@ -68,7 +68,7 @@ func (e *engine) openFolder() (err error) {
 		f.watcher = disk.NewWatcher(e.row.Dir, disk.WatchOptions{Now: e.node.now})
 	}
 	f.scanner = disk.NewScanner(fs, known{e.ctx, e.node.db, e.n, func() bool { return f.virgin }}, disk.ScanOptions{
-		Share: e.idText(), Now: e.node.now, DirWait: e.node.dirWait, Skip: func(p string) bool { return f.applier.Unfinished(p) }, Enter: func(dir string) {
+		Share: e.idText(), Now: e.node.now, DirWait: e.node.dirWait, Skip: func(p string) bool { return f.applier.Unfinished(p) || e.isMount(p) }, Enter: func(dir string) {
 			if f.watcher != nil {
 				f.watcher.Enter(dir)
 			}

@@ -162,7 +162,7 @@ func (c *collection) mark(ctx context.Context) error {
 			return err
 		}
 		refs := func(id blob.ID) (ids []blob.ID, err error) {
-			err = c.n.db.View(ctx, func(t *db.Tx) error { ids, err = peekRefs(t, e.n, id); return err })
+			err = c.n.db.View(ctx, func(t *db.Tx) error { ids, err = c.n.refsAnywhere(t, e.n, id); return err })
 			return ids, err
 		}
 		missing, err := c.markFrontier(ctx, e, refs, r.frontier)

@@ -31,7 +31,7 @@ func (c *collection) extend(t *db.Tx) error {
 		if err != nil {
 			return err
 		}
-		refs := func(id blob.ID) ([]blob.ID, error) { return peekRefs(t, e.n, id) }
+		refs := func(id blob.ID) ([]blob.ID, error) { return c.n.refsAnywhere(t, e.n, id) }
 		if err := c.follow(refs, r.whole, true, add); err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func (c *collection) extend(t *db.Tx) error {
 		}
 	}
 	for _, k := range c.n.db.Touches() {
-		refs := func(id blob.ID) ([]blob.ID, error) { return peekRefs(t, k.Share, id) }
+		refs := func(id blob.ID) ([]blob.ID, error) { return c.n.refsAnywhere(t, k.Share, id) }
 		if err := c.follow(refs, []blob.ID{k.ID}, true, add); err != nil {
 			return err
 		}

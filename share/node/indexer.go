@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,7 +36,7 @@ type indexer struct {
 
 func newIndexer(s *swarm) *indexer {
 	e := s.e
-	x := &indexer{s: s, blobs: newBlobStore(e.ctx, e.node.db, e.n), whole: map[blob.ID]bool{}, known: map[blob.ID]bool{}}
+	x := &indexer{s: s, blobs: e.newBlobs(), whole: map[blob.ID]bool{}, known: map[blob.ID]bool{}}
 	x.refs = index.RefsIn(x.blobs)
 	x.job = s.fetcher.NewLasting(x.take, func(blob.ID) { x.look(time.Second); x.lookIfLast(0) }, x.idle)
 	return x
@@ -153,6 +154,9 @@ func (x *indexer) takeIn(id blob.ID, b []byte) error {
 	if err != nil {
 		return nil // the head above it is never whole
 	}
+	if x.s.e.passBy(id) {
+		return nil
+	}
 	var more []blob.ID
 	for _, ref := range h.Refs {
 		if ref.Kind() != blob.Node || x.isWhole(ref) {
@@ -179,6 +183,9 @@ func (x *indexer) below(id blob.ID) error {
 	missing, err := index.Missing(x.refs, id, x.isWhole)
 	if err != nil {
 		return nil // it is not a tree; the head above it is never whole
+	}
+	if x.s.e.passBy(id) || x.s.e.isBeside() && !slices.Contains(missing, id) {
+		return nil
 	}
 	x.job.Want(missing...)
 	return nil
@@ -253,7 +260,7 @@ func (x *indexer) look(every time.Duration) {
 	for _, h := range e.kept().incomplete() {
 		missing, err := index.Missing(x.refs, h.Root, x.isWhole)
 		if err != nil || len(missing) > 0 {
-			if every == 0 { // nothing is on its way
+			if every == 0 && !e.isBeside() { // nothing is on its way
 				x.job.Want(missing...)
 			}
 			continue
@@ -299,7 +306,7 @@ func (e *engine) valid(h *db.Head) error {
 	e.mu.Lock()
 	known := e.view.Root
 	e.mu.Unlock()
-	_, err = e.checker.Check(e.ctx, blob.Cap{ID: h.Root, Key: r.Root}, false, known)
+	_, err = e.checker.Check(e.ctx, blob.Cap{ID: h.Root, Key: r.Root}, e.link != nil, known)
 	return err
 }
 

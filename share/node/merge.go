@@ -23,6 +23,11 @@ func (e *engine) mergeHeads() error {
 	if err != nil || !news {
 		return err
 	}
+	if e.link != nil {
+		if done, err := e.followHead(kept); done || err != nil {
+			return err
+		}
+	}
 	self := index.Self{Epoch: e.token.Epoch, State: e.row.State, Writer: e.row.Writer, Made: e.made}
 	joined, err := index.Join(e.ctx, e.forest, self, kept, e.freshWriter)
 	if err != nil {
@@ -127,6 +132,7 @@ func (e *engine) joined(j index.Joined) error {
 		return err
 	}
 	e.row.State, e.row.Writer, e.row.Counter = j.State, j.Writer, counter
+	e.showRoot()
 	if len(j.Journal) > 0 {
 		e.node.continuity.Record(e.token.Share, j.Writer, counter)
 	}
@@ -251,7 +257,7 @@ func (e *engine) publish() error {
 	}
 	now := e.node.now()
 	head, err := index.NewHead(e.node.random, e.keys, index.Draft{Cert: e.cert(), Writer: e.row.Writer, Ctx: e.row.State.Ctx, Root: root,
-		Label: e.node.label, Time: now.UnixNano(), Stores: index.HeadForStores{Policy: e.keptPolicy()}})
+		Label: e.node.label, Time: now.UnixNano(), Stores: index.HeadForStores{Policy: e.keptPolicy(), Tokens: e.storeTokens()}})
 	if err != nil {
 		return err
 	}
@@ -273,7 +279,7 @@ func (e *engine) publish() error {
 	if err != nil {
 		return err
 	}
-	e.mustPublish = false
+	e.mustPublish, e.exports.own = false, true
 	e.changeHeads(func(l *headList) {
 		l.all = append(l.all, h)
 		l.root[id] = root

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,7 @@ type Node struct {
 	minder     *minder
 	collecting sync.Mutex // held by a collection
 	invites    *inviter
+	linking    sync.Mutex // held while shares that came by links come and go
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -221,7 +223,7 @@ func (n *Node) Close() error {
 		return nil
 	}
 	n.closed = true
-	engines := n.engines
+	engines := maps.Clone(n.engines)
 	n.mu.Unlock()
 	n.cancel()
 	n.minder.wg.Wait()

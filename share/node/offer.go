@@ -17,11 +17,14 @@ func (e *engine) wanted(p *peer, info blob.ID) {
 	t := e.node.transfers
 	t.mu.Lock()
 	x := t.open[info]
-	if x != nil && x.data != nil {
+	if x != nil && x.data != nil && x.e == e {
 		x.data.AddPeers(p.addrs())
 	}
 	t.mu.Unlock()
 	if x != nil {
+		if x.e != e {
+			e.joinIn(x, p, info)
+		}
 		return
 	}
 	if err := e.offer(p, info); err != nil {
@@ -47,7 +50,7 @@ func (e *engine) offer(p *peer, info blob.ID) error {
 		end()
 		return nil
 	}
-	data, err := e.node.net.OpenData(e.ctx, bt.DataOptions{Info: dict, Storage: st, Peers: p.addrs(), Admit: e.net.admits, ServeOnly: true})
+	data, err := e.node.net.OpenData(e.ctx, bt.DataOptions{Info: dict, Storage: st, Peers: p.addrs(), Admit: x.admits, ServeOnly: true})
 	if err != nil {
 		t.leave(x)
 		end()
@@ -91,6 +94,9 @@ func (e *engine) sourceOf(info blob.ID) (st bt.Storage, dict []byte, end func(),
 		return e.store.source(info)
 	}
 	recipe, rows, archived, err := e.largeRows(info)
+	if errors.Is(err, wire.ErrNotHere) {
+		return e.borrowData(info)
+	}
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -117,7 +123,7 @@ func (e *engine) sourceOf(info blob.ID) (st bt.Storage, dict []byte, end func(),
 			}
 		}, nil
 	}
-	return nil, nil, nil, wire.ErrNotHere
+	return e.borrowData(info)
 }
 
 // largeRows are the files that may be what an info describes: on disk, and in the archive.

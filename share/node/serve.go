@@ -62,7 +62,7 @@ func (e *engine) serve(ctx context.Context, id blob.ID) ([]byte, error) {
 			return b, nil
 		}
 	}
-	return nil, wire.ErrNotHere
+	return e.borrow(ctx, id)
 }
 
 // seal is the blob of a small file. When the file is no longer what its row says, it is to be scanned, and nothing leaves.

@@ -277,6 +277,13 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	delete(n.engines, e.row.Name)
 	n.mu.Unlock()
 	e.stop()
+	for _, x := range n.all() {
+		if x.link != nil && (x.link.In == e.n || x.isBeside() && x.link.Of == e.n) {
+			if err := n.Remove(ctx, x.row.Name); err != nil {
+				return err
+			}
+		}
+	}
 	if err := n.db.Update(ctx, func(t *db.Tx) error { return t.RemoveShare(e.n) }); err != nil {
 		return ioError("removing the share", err)
 	}
@@ -290,7 +297,9 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 func (n *Node) List(context.Context) ([]api.ShareInfo, error) {
 	list := []api.ShareInfo{}
 	for _, e := range n.all() {
-		list = append(list, e.info())
+		if !e.isBeside() {
+			list = append(list, e.info())
+		}
 	}
 	for _, row := range n.sleeping() {
 		list = append(list, closedInfo(&row))

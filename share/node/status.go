@@ -26,6 +26,9 @@ func (e *engine) showProgress(busy bool) error {
 	if err != nil {
 		return err
 	}
+	if e.row.Dir == "" && e.store == nil {
+		todo = 0 // there is no disk to follow
+	}
 	l := e.kept()
 	settled := !busy && todo == 0 && len(held) == 0 && len(l.incomplete()) == 0 && len(e.plan.coming) == 0 && e.quiet()
 	state := api.StateSyncing
@@ -268,7 +271,7 @@ func (e *engine) totals(ctx context.Context, s *api.Status, v view) error {
 
 // reader is a forest for goroutines other than the control one: it sees what is written.
 func (e *engine) reader() *index.Forest {
-	return index.NewForest(e.keys.Conv, newBlobStore(e.ctx, e.node.db, e.n))
+	return index.NewForest(e.keys.Conv, e.newBlobs())
 }
 
 func (e *engine) traffic() (in, out int64) {

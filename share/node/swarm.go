@@ -134,6 +134,12 @@ func (s *swarm) wantData(id blob.ID) { s.data.Want(id) }
 func (s *swarm) remembered() (addrs []netip.AddrPort) {
 	_ = s.e.node.db.View(s.e.ctx, func(t *db.Tx) error {
 		all, err := t.Peers(s.e.n, 100)
+		if l := s.e.link; l != nil { // who is in the share that the link is in, or leads to, may be in this one
+			for _, n := range []int64{l.In, l.Of} {
+				more, _ := t.Peers(n, 100)
+				all = append(all, more...)
+			}
+		}
 		for _, p := range all {
 			if a, err := netip.ParseAddrPort(p.Addr); err == nil {
 				addrs = append(addrs, a)

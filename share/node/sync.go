@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"shoal/bt"
@@ -14,7 +16,7 @@ import (
 func (n *Node) Sync(ctx context.Context, opts api.SyncOptions) ([]api.SyncResult, error) {
 	var engines []*engine
 	if len(opts.Names) == 0 {
-		engines = n.all()
+		engines = slices.DeleteFunc(n.all(), (*engine).isBeside)
 	}
 	for _, name := range opts.Names {
 		e, err := n.find(name)
@@ -26,16 +28,22 @@ func (n *Node) Sync(ctx context.Context, opts api.SyncOptions) ([]api.SyncResult
 	n.Start()
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opts.For, 10*time.Minute))
 	defer cancel()
-	results := make([]api.SyncResult, len(engines))
-	done := make(chan struct{})
-	for i, e := range engines {
-		go func() {
-			results[i] = e.sync(ctx)
-			done <- struct{}{}
-		}()
-	}
-	for range engines {
-		<-done
+	var results []api.SyncResult
+	// What is found to be linked while they sync follows.
+	for all := map[*engine]bool{}; len(engines) > 0; engines = n.linkedNow(all) {
+		some := make([]api.SyncResult, len(engines))
+		var wg sync.WaitGroup
+		for i, e := range engines {
+			all[e] = true
+			wg.Go(func() { some[i] = e.sync(ctx) })
+		}
+		wg.Wait()
+		for i, e := range engines {
+			if e.link == nil || e.ctx.Err() == nil { // else its link is gone
+				results = append(results, some[i])
+			}
+		}
+		n.syncBeside(ctx, all)
 	}
 	if len(opts.Names) == 0 {
 		results = append(results, n.closedResults()...)
@@ -50,12 +58,12 @@ const settleTime = 500 * time.Millisecond
 func (e *engine) sync(ctx context.Context) api.SyncResult {
 	began := time.Now()
 	met, agreed := false, false
-	if e.net != nil {
+	if e.net != nil && e.link == nil { // one that came by a link may have met peers, and heard them, before
 		e.net.mu.Lock()
 		e.net.whole = [32]byte{} // of an earlier sync
 		e.net.mu.Unlock()
 	}
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && e.ctx.Err() == nil {
 		_, news := e.look()
 		if e.net != nil && len(e.net.all()) > 0 {
 			met = true
@@ -75,6 +83,7 @@ func (e *engine) sync(ctx context.Context) api.SyncResult {
 		select {
 		case <-news:
 		case <-ctx.Done():
+		case <-e.ctx.Done(): // its link is gone, or the node stops
 		}
 	}
 	r := api.SyncResult{Name: e.row.Name, Code: string(bt.OK), Seconds: time.Since(began).Seconds()}

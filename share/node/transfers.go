@@ -45,6 +45,9 @@ type transfer struct {
 	finish context.CancelFunc // ends one that is only served
 
 	counted bool // its traffic is with that of the node; guarded by transfers.mu
+
+	alsoMu sync.Mutex // guards also
+	also   []*engine  // other shares that have it, and whose peers want it
 }
 
 func newTransfers(n *Node) *transfers {
@@ -223,6 +226,12 @@ func (e *engine) blobOf(ctx context.Context, id blob.ID) (b []byte, err error) {
 	if b, err = e.blobs.Get(id); !errors.Is(err, index.ErrMissing) {
 		return b, err
 	}
+	if b, err = e.blobHere(id); !errors.Is(err, index.ErrMissing) {
+		if err == nil {
+			err = e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.PutBlob(e.n, id, b, int64(len(b))) })
+		}
+		return b, err
+	}
 	err = e.net.fetcher.Fetch(ctx, []blob.ID{id}, func(_ blob.ID, got []byte) error {
 		b = got
 		return e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.PutBlob(e.n, id, got, int64(len(got))) })
@@ -313,7 +322,7 @@ func (e *engine) download(ctx context.Context, l *blob.Large, st bt.Storage) err
 		}
 	}
 	defer t.leave(x)
-	data, err := e.node.net.OpenData(ctx, bt.DataOptions{Info: l.Dict, Storage: st, Peers: e.net.dataAddrs(), Admit: e.net.admits})
+	data, err := e.node.net.OpenData(ctx, bt.DataOptions{Info: l.Dict, Storage: st, Peers: e.net.dataAddrs(), Admit: x.admits})
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func without(paths []string, p string) []string {
 
 // setConfig changes what this node keeps. The control goroutine calls it.
 func (e *engine) setConfig(ctx context.Context, c api.ShareConfig, todo []string) error {
-	options := encodeConfig(c)
+	options := encodeOptions(c, e.link)
 	err := e.node.db.Update(ctx, func(t *db.Tx) error {
 		if err := t.AddTodo(e.n, todo...); err != nil {
 			return err
