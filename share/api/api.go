@@ -33,6 +33,9 @@ type Shares interface {
 	Get(ctx context.Context, name string, paths []string, out string) ([]FileInfo, error)
 	// Drop gives up the copies of paths here, once another node promised that it has them; Denied otherwise, unless forced.
 	Drop(ctx context.Context, name string, paths []string, force bool) ([]FileInfo, error)
+	// Promised asks other nodes for the promise to keep the file at path, which need not be here: Held when fewer than
+	// copies of those that belong to the share give it (docs/shares.md §6.6).
+	Promised(ctx context.Context, name, path string, copies int) (*Promise, error)
 
 	// Sync runs shares (all, when none is named) until each is in sync with a peer, or its time is over.
 	Sync(ctx context.Context, opts SyncOptions) ([]SyncResult, error)
@@ -205,6 +208,12 @@ type FileInfo struct {
 	Target  string    `json:"target,omitempty"`
 	Natural string    `json:"conflict_of,omitempty"`
 	Local   bool      `json:"local_change,omitempty"`
+}
+
+// A Promise is what other nodes said of a file: that they have it, whole and verified, and keep it until a time.
+type Promise struct {
+	Copies int       `json:"copies"` // nodes that promise it, this one not among them; no more than were asked for
+	Until  time.Time `json:"until"`
 }
 
 // SyncOptions say what to sync, and for how long.

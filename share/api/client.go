@@ -95,17 +95,17 @@ func transportError(ctx context.Context, err error) error {
 	case errors.As(err, &told):
 		return told
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return errEnded
+		return ErrEnded
 	}
 	var netErr *net.OpError
 	if errors.As(err, &netErr) {
-		return errEnded
+		return ErrEnded
 	}
 	return fmt.Errorf("asking the node: %w", err)
 }
 
-// errEnded says that a node ended in the middle.
-var errEnded = &bt.Error{Code: bt.Failed, Err: errors.New("the node ended before it answered"), Advice: "the same command goes on from there"}
+// ErrEnded says that a node ended in the middle.
+var ErrEnded = &bt.Error{Code: bt.Failed, Err: errors.New("the node ended before it answered"), Advice: "the same command goes on from there"}
 
 // readResult reads the one JSON value of an answer.
 func readResult(r io.Reader, result any) error {

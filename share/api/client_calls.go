@@ -115,6 +115,11 @@ func (c *Client) Drop(ctx context.Context, name string, paths []string, force bo
 	return postShare[[]FileInfo](ctx, c, name, "drop", dropRequest{paths, force})
 }
 
+// Promised implements [Shares].
+func (c *Client) Promised(ctx context.Context, name, path string, copies int) (*Promise, error) {
+	return postShare[*Promise](ctx, c, name, "promise", promiseRequest{path, copies})
+}
+
 // Sync implements [Shares].
 func (c *Client) Sync(ctx context.Context, opts SyncOptions) ([]SyncResult, error) {
 	return post[[]SyncResult](ctx, c, "/v1/sync", syncRequest{opts.Names, opts.For.Seconds()})

@@ -45,6 +45,10 @@ type (
 		Paths []string `json:"paths"`
 		Force bool     `json:"force,omitempty"`
 	}
+	promiseRequest struct {
+		Path   string `json:"path"`
+		Copies int    `json:"copies"`
+	}
 	syncRequest struct {
 		Names   []string `json:"names"`
 		Seconds float64  `json:"seconds,omitempty"`
@@ -136,6 +140,9 @@ func pathRoutes() []route {
 		})},
 		{"POST", "/v1/shares/{name}/drop", true, with(func(ctx context.Context, n Shares, name string, q dropRequest) (any, error) {
 			return n.Drop(ctx, name, q.Paths, q.Force)
+		})},
+		{"POST", "/v1/shares/{name}/promise", true, with(func(ctx context.Context, n Shares, name string, q promiseRequest) (any, error) {
+			return n.Promised(ctx, name, q.Path, q.Copies)
 		})},
 		{"POST", "/v1/shares/{name}/resolve", false, with(func(ctx context.Context, n Shares, name string, q resolveRequest) (any, error) {
 			return nothing{}, n.Resolve(ctx, name, q.Path, q.Keep)

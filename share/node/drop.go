@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"shoal/bt"
@@ -146,63 +145,18 @@ func (d *dropping) secure(ctx context.Context, fresh bool) error {
 	if d.force || len(d.units) == 0 {
 		return nil
 	}
-	e := d.e
-	if e.net == nil {
-		return fail(bt.NoPeers, "this node meets nobody, so that nobody can promise anything")
+	s, err := d.e.secure(ctx, d.units, 0, fresh)
+	if err != nil {
+		return err
 	}
-	end := time.Now()
-	if fresh {
-		end = end.Add(meetTime)
+	if d.until = s.until; len(s.missing) == 0 {
+		return nil
 	}
-	for {
-		_, news := e.look()
-		need, counts, err := e.counting()
-		if err != nil {
-			return ioError("reading who the members are", err)
-		}
-		missing, until, err := e.promise.secure(ctx, d.units, need, counts)
-		if err != nil {
-			return err
-		}
-		if d.until = until; len(missing) == 0 {
-			return nil
-		}
-		left := time.Until(end)
-		if left <= 0 {
-			return d.refused(missing, need, counts)
-		}
-		wait, cancel := context.WithTimeout(ctx, left)
-		select {
-		case <-news:
-			sleep(wait, lookEvery)
-		case <-wait.Done():
-		}
-		cancel()
-	}
-}
-
-// refused says why nothing is dropped.
-func (d *dropping) refused(missing []int, need int, counts func([32]byte) bool) error {
 	files := map[int]bool{}
-	for _, i := range missing {
+	for _, i := range s.missing {
 		files[d.of[i]] = true
 	}
-	first := d.rows[d.of[missing[0]]].Path
-	what := fmt.Sprintf("no other listed node promises to keep %s", first)
-	if need > 1 {
-		what = fmt.Sprintf("fewer than %d listed nodes promise to keep %s", need, first)
-	}
-	if len(files) > 1 {
-		what += fmt.Sprintf(", and %d more files", len(files)-1)
-	}
-	advice := "let others fetch it first"
-	for _, p := range d.e.net.all() {
-		if !counts(p.pk) {
-			advice += fmt.Sprintf("; %s (%x) is connected, but is no member: admit it", p.conn.Hello().Name, p.pk[:4])
-			break
-		}
-	}
-	return &bt.Error{Code: codeHeld, Err: errors.New(what), Advice: advice}
+	return d.e.refused(d.rows[d.of[s.missing[0]]].Path, len(files)-1, s)
 }
 
 // drop takes the files from their places, on the control goroutine.

@@ -24,6 +24,7 @@ func (n *Node) Get(ctx context.Context, name string, paths []string, out string)
 		return nil, err
 	}
 	n.Start()
+	defer e.tellGetting(ctx, items)()
 	if out != "" {
 		return e.copyOut(ctx, items, out)
 	}

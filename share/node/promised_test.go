@@ -1,0 +1,88 @@
+package node
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"shoal/bt"
+	"shoal/share/api"
+)
+
+// Others are asked for the promise to keep a file by those who have it, and by those who have not; strangers do not count.
+func TestPromised(t *testing.T) {
+	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent, "empty": "", "dir/y": "Y"})
+	b := a.joiner("b", "write", api.ShareConfig{OnDemand: true})
+	for _, name := range []string{"x", "big.bin", "empty"} {
+		p, err := b.Promised(short(t, time.Minute), "s", name, 1)
+		if err != nil || p.Copies != 1 {
+			t.Fatalf("%s: %+v, %v", name, p, err)
+		}
+		if _, err := b.Promised(short(t, time.Minute), "s", name, 2); name != "empty" {
+			wantCode(t, err, codeHeld)
+		}
+	}
+	// a has promised them, and b is not listed.
+	_, err := a.Drop(short(t, time.Minute), "s", []string{"x"}, false)
+	wantCode(t, err, codeHeld)
+	_, err = a.Promised(short(t, time.Minute), "s", "x", 1)
+	wantCode(t, err, codeHeld)
+	// It is listed, and has nothing; then it has.
+	a.admitted(b)
+	_, err = a.Promised(short(t, time.Minute), "s", "big.bin", 1)
+	wantCode(t, err, codeHeld)
+	if _, err := b.Get(short(t, time.Minute), "s", []string{"big.bin"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "a promise", func() bool {
+		_, err := a.Promised(short(t, time.Minute), "s", "big.bin", 1)
+		return err == nil
+	})
+	_, err = a.Promised(t.Context(), "s", "dir", 1)
+	wantCode(t, err, bt.Usage)
+	_, err = a.Promised(t.Context(), "s", "none", 1)
+	wantCode(t, err, bt.NotFound)
+	_, err = a.Promised(t.Context(), "s", "x", 0)
+	wantCode(t, err, bt.Usage)
+}
+
+// Who waits for files is told how much of them has come.
+func TestGetTells(t *testing.T) {
+	a := founder(t, map[string]string{"big.bin": bigContent})
+	b := a.joiner("b", "write", api.ShareConfig{OnDemand: true})
+	items := func() []item {
+		t.Helper()
+		_, tree, err := b.reading("s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := tree.items(t.Context(), []string{"big.bin"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	told := make(chan api.Progress, 100)
+	ctx := api.WithProgress(short(t, time.Minute), func(p api.Progress) {
+		select {
+		case told <- p:
+		default:
+		}
+	})
+	stop := b.engine().tellGetting(ctx, items())
+	if p := <-told; p.Path != "big.bin" || p.Done != 0 || p.Total != int64(len(bigContent)) {
+		t.Errorf("before: %+v", p)
+	}
+	if _, err := b.Get(ctx, "s", []string{"big.bin"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	for p := range told {
+		if p.Done == p.Total {
+			break
+		}
+	}
+	stop()
+	if _, err := b.Get(ctx, "s", []string{"big.bin"}, filepath.Join(t.TempDir(), "out")); err != nil {
+		t.Fatal(err)
+	}
+}
