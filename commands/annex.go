@@ -43,6 +43,7 @@ func newAnnexCmd(g *globals) *cobra.Command {
 // the configuration, as git-annex gives none.
 func newAnnexRemoteCmd(g *globals) *cobra.Command {
 	var network networkOptions
+	var hosts []string
 	cmd := &cobra.Command{
 		Use:     "remote",
 		Short:   "Be git-annex's external special remote",
@@ -50,14 +51,15 @@ func newAnnexRemoteCmd(g *globals) *cobra.Command {
 		Example: "  git annex initremote torrents type=external externaltype=shoal encryption=none",
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runAnnexRemote(cmd.Context(), g, network)
+			return runAnnexRemote(cmd.Context(), g, network, hosts)
 		},
 	}
 	network.register(cmd.Flags())
+	registerHosts(cmd.Flags(), &hosts)
 	return cmd
 }
 
-func runAnnexRemote(ctx context.Context, g *globals, network networkOptions) error {
+func runAnnexRemote(ctx context.Context, g *globals, network networkOptions, hosts []string) error {
 	dir, err := currentDir()
 	if err != nil {
 		return err
@@ -78,6 +80,7 @@ func runAnnexRemote(ctx context.Context, g *globals, network networkOptions) err
 			cfg.NoLocal = !local && !cfg.LANOnly
 			return bt.NewClient(ctx, cfg)
 		},
+		Share: shareRemote(g, network, hosts),
 	})
 	err = protocol.Serve(ctx, remote, protocol.Options{In: g.in, Out: g.output().Bytes(), Dir: dir})
 	var stop Interrupted
