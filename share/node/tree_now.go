@@ -22,6 +22,7 @@ import (
 type treeNow struct {
 	e      *engine
 	forest *index.Forest
+	of     index.Root
 	root   blob.Cap
 	shows  *index.View
 }
@@ -45,7 +46,7 @@ func (e *engine) treeNow() *treeNow {
 
 func (e *engine) treeOf(root index.Root) *treeNow {
 	v, _ := e.look()
-	t := &treeNow{e: e, forest: e.reader(), root: root.Files}
+	t := &treeNow{e: e, forest: e.reader(), of: root, root: root.Files}
 	t.shows = index.NewView(t.forest, t.root, v.FS != nil && v.FS.FoldsCase())
 	return t
 }
@@ -108,6 +109,9 @@ func (t *treeNow) under(ctx context.Context, natural string, f func(s *index.Sho
 	return nil
 }
 
+// lsTries is how often Ls looks for a tree and rows that are of the same moment.
+const lsTries = 10
+
 // Ls is what is in the share at a path and below it, as it is shown on disk, also what is not here.
 func (n *Node) Ls(ctx context.Context, name, p string) ([]api.FileInfo, error) {
 	e, t, err := n.reading(name)
@@ -115,13 +119,21 @@ func (n *Node) Ls(ctx context.Context, name, p string) ([]api.FileInfo, error) {
 		return nil, err
 	}
 	p = cleanPath(p)
-	natural, only, err := t.natural(p)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := e.rowsUnder(ctx, natural)
-	if err != nil {
-		return nil, err
+	var natural string
+	var only *index.Shown
+	var rows map[string]rowNow
+	for tries := 0; ; tries++ {
+		if natural, only, err = t.natural(p); err != nil {
+			return nil, err
+		}
+		var root index.Root
+		if rows, root, err = e.rowsUnder(ctx, natural); err != nil {
+			return nil, err
+		}
+		if root == t.of || tries == lsTries {
+			break
+		}
+		t = e.treeOf(root) // what went meanwhile would look like what others have
 	}
 	list := []api.FileInfo{}
 	err = t.under(ctx, natural, func(s *index.Shown) error {
@@ -151,14 +163,19 @@ type rowNow struct {
 	size, mtime    int64
 }
 
-// rowsUnder are the rows of a natural path, of its conflict copies, and of what is below.
-func (e *engine) rowsUnder(ctx context.Context, natural string) (map[string]rowNow, error) {
+// rowsUnder are the rows of a natural path, of its conflict copies, and of what is below; and the root of their moment.
+func (e *engine) rowsUnder(ctx context.Context, natural string) (_ map[string]rowNow, root index.Root, _ error) {
 	rows := map[string]rowNow{}
 	add := func(b *index.Base) error {
 		rows[b.Path] = rowNow{b.Present, b.Local || b.Present && b.Type != index.Dir && len(b.Dots) == 0, b.Type, b.Size, b.MTime}
 		return nil
 	}
 	err := e.node.db.View(ctx, func(t *db.Tx) error {
+		row, err := t.Share(e.n)
+		if err != nil || row == nil {
+			return err
+		}
+		root = row.State.Root
 		if natural != "" {
 			all, err := t.ShownOf(e.n, natural)
 			if err != nil {
@@ -172,9 +189,9 @@ func (e *engine) rowsUnder(ctx context.Context, natural string) (map[string]rowN
 	})
 	delete(rows, "")
 	if err != nil {
-		return nil, ioError("reading the node's state", err)
+		return nil, root, ioError("reading the node's state", err)
 	}
-	return rows, nil
+	return rows, root, nil
 }
 
 func fileInfo(s *index.Shown, present, local bool) api.FileInfo {
