@@ -235,6 +235,7 @@ func (c *copier) release(p int) {
 
 func (c *copier) tick(now time.Time) error {
 	w := c.r.d.swarm
+	w.refetch(c.next, c.asked)
 	if c.opts.Progress != nil {
 		s := w.stats()
 		c.shown = max(c.shown, c.done+c.r.st.received(c.next, c.asked, c.f, c.done))

@@ -289,6 +289,19 @@ func (w *swarm) forget(i int) {
 	}
 }
 
+// refetch asks again for pieces that were let go in the moment in which the library marked them complete: for it they are
+// here. It asks the storage only when it is told to.
+func (w *swarm) refetch(first, end int) {
+	for i := first; i < end && w.ctx.Err() == nil; i++ {
+		w.mu.Lock()
+		lost := w.wanted.has(i) && !w.have.has(i)
+		w.mu.Unlock()
+		if lost && w.lib.PieceState(i).Complete {
+			w.lib.Piece(i).UpdateCompletion()
+		}
+	}
+}
+
 // pieceDone is called by the piece store when a piece is verified and stored.
 func (w *swarm) pieceDone(i int) {
 	w.mu.Lock()
