@@ -16,7 +16,6 @@ import (
 	"shoal/share/blob"
 	"shoal/share/db"
 	"shoal/share/index"
-	"shoal/share/wire"
 )
 
 // copier copies files of a share to another place, and keeps nothing of them here. All that it writes is below root, whatever
@@ -289,7 +288,10 @@ func (e *engine) largeTo(ctx context.Context, s *index.Shown, to *os.File) error
 			return err
 		}
 		sink := newPlainSink(l, to, nil)
-		if err := e.downloadTo(ctx, l, sink); err != nil {
+		for err = errUnserved; errors.Is(err, errUnserved); { // others had its place meanwhile
+			err = e.download(ctx, l, sink, false)
+		}
+		if err != nil {
 			return err
 		}
 		if err := sink.check(); err != nil {
@@ -327,32 +329,4 @@ func (e *engine) needRecipe(ctx context.Context, recipe blob.ID) error {
 		}
 		id = h.Refs[0]
 	}
-}
-
-// downloadTo is download that ends with ctx.
-func (e *engine) downloadTo(ctx context.Context, l *blob.Large, st bt.Storage) error {
-	t := e.node.transfers
-	x := &transfer{e: e, info: l.Info, own: true}
-	for {
-		if _, ok := t.enter(x); ok {
-			break
-		}
-		if !sleep(ctx, lookEvery) { // it is served, or fetched, at this moment
-			return context.Cause(ctx)
-		}
-	}
-	defer t.leave(x)
-	data, err := e.node.net.OpenData(ctx, bt.DataOptions{Info: l.Dict, Storage: st, Peers: e.net.dataAddrs(), Admit: e.net.admits})
-	if err != nil {
-		return err
-	}
-	t.mu.Lock()
-	x.data = data
-	t.mu.Unlock()
-	defer data.Close()
-	for _, p := range e.net.all() {
-		_ = p.conn.Send(&wire.Want{ID: l.Info})
-	}
-	defer t.closing(x)
-	return data.Wait(ctx)
 }

@@ -110,20 +110,25 @@ func (e *engine) loadHeads() error {
 
 // openHead finds the key of a head's root.
 func (e *engine) openHead(l *headList, h *db.Head) error {
+	root, err := e.rootOf(h)
+	if err == nil {
+		l.root[h.ID] = root
+	}
+	return err
+}
+
+// rootOf is the root of a head, with its key.
+func (e *engine) rootOf(h *db.Head) (blob.Cap, error) {
 	b, err := e.blobs.Get(h.ID)
 	if err != nil {
-		return err
+		return blob.Cap{}, err
 	}
 	head, err := index.ParseHead(e.token.Share, h.ID, b)
 	if err != nil {
-		return err
+		return blob.Cap{}, err
 	}
-	sealed, err := head.ForReaders(e.keys)
-	if err != nil {
-		return err
-	}
-	l.root[h.ID] = blob.Cap{ID: h.Root, Key: sealed.Root}
-	return nil
+	r, err := head.ForReaders(e.keys)
+	return blob.Cap{ID: h.Root, Key: r.Root}, err
 }
 
 // changeHeads changes the list, for all at once. What kept gave before stays as it was.

@@ -291,22 +291,14 @@ func (e *engine) valid(h *db.Head) error {
 	if e.forest == nil {
 		return nil
 	}
-	b, err := e.blobs.Get(h.ID)
-	if err != nil {
-		return err
-	}
-	head, err := index.ParseHead(e.token.Share, h.ID, b)
-	if err != nil {
-		return err
-	}
-	r, err := head.ForReaders(e.keys)
+	root, err := e.rootOf(h)
 	if err != nil {
 		return err
 	}
 	e.mu.Lock()
 	known := e.view.Root
 	e.mu.Unlock()
-	_, err = e.checker.Check(e.ctx, blob.Cap{ID: h.Root, Key: r.Root}, e.link != nil, known)
+	_, err = e.checker.Check(e.ctx, root, e.link != nil, known)
 	return err
 }
 

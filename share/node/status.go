@@ -118,23 +118,24 @@ func (e *engine) stateMessage() wire.State {
 
 // inSync reports whether a connected peer has what we have, and nothing is missing on either side.
 func (e *engine) inSync() bool {
-	v, _ := e.look()
-	if !v.Settled || e.net == nil {
-		return false
-	}
-	frontier := frontierHash(e.kept().frontier())
-	e.net.mu.Lock()
-	defer e.net.mu.Unlock()
-	for _, p := range e.net.peers {
-		if p.hasState && p.state.Frontier == frontier && p.state.Missing == 0 {
-			return true
+	return e.settledAnd(func(s *swarm, frontier [32]byte) bool {
+		for _, p := range s.peers {
+			if p.hasState && p.state.Frontier == frontier && p.state.Missing == 0 {
+				return true
+			}
 		}
-	}
-	return false
+		return false
+	})
 }
 
 // agrees reports whether nothing is missing here, and the peer that was last heard to lack nothing has, or had, the same.
 func (e *engine) agrees() bool {
+	return e.settledAnd(func(s *swarm, frontier [32]byte) bool { return s.whole == frontier })
+}
+
+// settledAnd reports whether nothing is missing here, and what others said of our frontier is as f wants it. f is called
+// with the lock of the swarm.
+func (e *engine) settledAnd(f func(s *swarm, frontier [32]byte) bool) bool {
 	v, _ := e.look()
 	if !v.Settled || e.net == nil {
 		return false
@@ -142,7 +143,7 @@ func (e *engine) agrees() bool {
 	frontier := frontierHash(e.kept().frontier())
 	e.net.mu.Lock()
 	defer e.net.mu.Unlock()
-	return e.net.whole == frontier
+	return f(e.net, frontier)
 }
 
 // info is the share in a list.

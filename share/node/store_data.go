@@ -54,7 +54,7 @@ func (s *store) getLarge(info blob.ID) error {
 		if err := s.room(missing); err != nil {
 			return err
 		}
-		fetch := func() error { return s.e.download(s.e.ctx, &blob.Large{Torrent: *t}, st) }
+		fetch := func() error { return s.e.download(s.e.ctx, &blob.Large{Torrent: *t}, st, true) }
 		for err = errUnserved; errors.Is(err, errUnserved); {
 			err = s.e.node.transfers.use(s.e.ctx, fetch)
 		}

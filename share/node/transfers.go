@@ -170,7 +170,7 @@ func (e *engine) getPieces(a *arrival, l *blob.Large, had *[]bool) error {
 		return err
 	}
 	sink := newPlainSink(l, file, have)
-	if err := e.download(a.ctx, l, sink); err != nil {
+	if err := e.download(a.ctx, l, sink, true); err != nil {
 		return err
 	}
 	if err := sink.check(); err != nil {
@@ -307,8 +307,9 @@ func (e *engine) reuse(l *blob.Large, to disk.File, have []bool, a *arrival) err
 	return nil
 }
 
-// download opens the torrent of a large file until all of it is in the storage.
-func (e *engine) download(ctx context.Context, l *blob.Large, st bt.Storage) error {
+// download opens the torrent of a large file until all of it is in the storage. One that is open already is closed if that
+// is urgent, and otherwise waited for.
+func (e *engine) download(ctx context.Context, l *blob.Large, st bt.Storage, urgent bool) error {
 	t := e.node.transfers
 	x := &transfer{e: e, info: l.Info, own: true}
 	for {
@@ -316,8 +317,12 @@ func (e *engine) download(ctx context.Context, l *blob.Large, st bt.Storage) err
 		if ok {
 			break
 		}
-		old.close() // it was served while we had another copy
-		if !sleep(ctx, 10*time.Millisecond) {
+		wait := lookEvery
+		if urgent {
+			old.close() // it was served while we had another copy
+			wait = 10 * time.Millisecond
+		}
+		if !sleep(ctx, wait) {
 			return context.Cause(ctx)
 		}
 	}
