@@ -43,9 +43,10 @@ peers:
 test:
 	$(GO) test -p 1 -parallel 8 -timeout 15m $(TESTFLAGS) $(PACKAGES)
 
-# Simulations, and what is there for its size, take minutes under the race detector: make test has them.
+# Simulations, what is there for its size, and other people's programs take minutes under the race detector: make test
+# has them.
 race:
-	CGO_ENABLED=1 $(GO) test -race -short -p 1 -parallel 8 -skip '^TestSim|^TestShareRows|^TestBig' $(ENGINES)
+	CGO_ENABLED=1 $(GO) test -race -short -p 1 -parallel 8 -skip '^TestSim|^TestShareRows|^TestBig|^TestReal' $(ENGINES)
 
 check: generated
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt: $$files"; exit 1; }
