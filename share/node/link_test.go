@@ -186,6 +186,9 @@ func (m *machine) beside() *engine {
 // a reader of family, who learns nothing else of photos (docs/shares.md §8, §10).
 func TestLinkServedByAll(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("who serves how much is nothing for the race detector")
+	}
 	owner, store, reader, last := newMachine(t, "owner"), newMachine(t, "store"), newMachine(t, "reader"), newMachine(t, "last")
 	photos := owner.made("photos", map[string]string{"2019/christmas/tree.jpg": "tree", "2019/canary-name-5512.txt": "canary-content-9917",
 		"canary-dir-3304/x": strings.Repeat("canary-large-4417 ", 40_000)})

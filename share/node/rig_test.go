@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -239,7 +240,7 @@ type rigData struct {
 	from, to bt.Storage
 	t        *blob.Torrent
 	end      func()
-	read     int64
+	read     atomic.Int64
 }
 
 func (d *rigData) Wait(context.Context) error {
@@ -261,14 +262,14 @@ func (d *rigData) Wait(context.Context) error {
 		if err := d.to.MarkComplete(i); err != nil {
 			return err
 		}
-		d.read += int64(len(b))
+		d.read.Add(int64(len(b)))
 	}
 	return nil
 }
 
 func (d *rigData) AddPeers([]netip.AddrPort) {}
 func (d *rigData) Review()                   {}
-func (d *rigData) Stats() bt.DataStats       { return bt.DataStats{Read: d.read} }
+func (d *rigData) Stats() bt.DataStats       { return bt.DataStats{Read: d.read.Load()} }
 func (d *rigData) Failed() <-chan error      { return nil }
 func (d *rigData) Close() error              { d.end(); return nil }
 

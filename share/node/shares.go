@@ -195,7 +195,7 @@ func goodName(name string) bool {
 func (n *Node) free(row *db.Share) error {
 	rows := n.sleeping()
 	for _, e := range n.all() {
-		rows = append(rows, e.row)
+		rows = append(rows, db.Share{ID: e.row.ID, Name: e.row.Name, Dir: e.row.Dir}) // which stay as they are
 	}
 	for _, other := range rows {
 		if other.ID == row.ID {

@@ -23,6 +23,9 @@ import (
 // how many seconds, 60 by make soak, and SHOAL_SEED which changes; the order in which they happen is the machine's.
 func TestSyncCluster(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("its processes are others, and take their time")
+	}
 	seconds, seed := 4, rand.Uint64()
 	if s, err := strconv.Atoi(os.Getenv("SHOAL_SOAK")); err == nil {
 		seconds = s

@@ -13,7 +13,7 @@ import (
 
 // act does something at random.
 func (u *user) act() {
-	u.n++
+	u.n.Add(1)
 	ops := []struct {
 		weight int
 		do     func()
@@ -48,7 +48,7 @@ func (u *user) create() {
 }
 
 func (u *user) tail(f *os.File, was []byte) []byte {
-	tail := []byte(fmt.Sprintf("+%s %d %08x", u.name, u.n, u.rng.Uint32()))
+	tail := []byte(fmt.Sprintf("+%s %d %08x", u.name, u.n.Load(), u.rng.Uint32()))
 	u.write(f, int64(len(was)), was, tail)
 	return append(was[:len(was):len(was)], tail...)
 }

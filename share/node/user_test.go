@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ type user struct {
 	trash string // on the same file system
 	rng   *rand.Rand
 	all   *deeds
-	n     int // operations
+	n     atomic.Int64 // operations
 }
 
 type content = [32]byte
@@ -61,7 +62,7 @@ func (l *deeds) user(t testing.TB, name, dir, trash string, seed uint64) *user {
 func (u *user) note(format string, args ...any) {
 	u.all.mu.Lock()
 	defer u.all.mu.Unlock()
-	u.all.log = append(u.all.log, fmt.Sprintf("%8.3f %s #%d ", time.Since(u.all.began).Seconds(), u.name, u.n)+fmt.Sprintf(format, args...))
+	u.all.log = append(u.all.log, fmt.Sprintf("%8.3f %s #%d ", time.Since(u.all.began).Seconds(), u.name, u.n.Load())+fmt.Sprintf(format, args...))
 }
 
 func (u *user) passed(b []byte) { u.mark(b, false) }
@@ -73,7 +74,7 @@ func (u *user) mark(b []byte, closed bool) {
 	u.all.mu.Lock()
 	defer u.all.mu.Unlock()
 	if u.all.written[h] == "" {
-		u.all.written[h] = fmt.Sprintf("%s #%d, %d bytes: %.40q", u.name, u.n, len(b), b)
+		u.all.written[h] = fmt.Sprintf("%s #%d, %d bytes: %.40q", u.name, u.n.Load(), len(b), b)
 	}
 	if closed && len(b) > 0 {
 		u.all.closed[u.name][h] = true
@@ -92,7 +93,7 @@ func (u *user) path(rel string) string { return filepath.Join(u.dir, rel) }
 
 // fresh is a content that nobody has written before.
 func (u *user) fresh() []byte {
-	head := fmt.Sprintf("%s %d %016x ", u.name, u.n, u.rng.Uint64())
+	head := fmt.Sprintf("%s %d %016x ", u.name, u.n.Load(), u.rng.Uint64())
 	size := 40 + u.rng.IntN(3000)
 	if u.rng.IntN(25) == 0 {
 		size = 300_000 + u.rng.IntN(700_000)
@@ -154,7 +155,7 @@ func anyDir(i thing) bool  { return i.dir }
 func anything(thing) bool  { return true }
 
 func (u *user) trashName() string {
-	return filepath.Join(u.trash, fmt.Sprint(u.n, "-", u.rng.Uint32()))
+	return filepath.Join(u.trash, fmt.Sprint(u.n.Load(), "-", u.rng.Uint32()))
 }
 
 // take takes something out of the folder, for good.
