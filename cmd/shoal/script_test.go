@@ -39,7 +39,8 @@ func TestScripts(t *testing.T) {
 				"HOME="+home, "TORRENTS="+torrents, "TERM=dumb",
 				// Nothing leaves the machine.
 				"SHOAL_NO_DHT=1", "SHOAL_LISTEN=127.0.0.1",
-				// All scripts are one source on lo, of which no more than so many packets are heeded.
+				// All scripts are one source on lo, of which no more than so many packets a minute are heeded: whether one hears
+				// another would be chance. TestShareOnLAN has discovery, in a network of its own.
 				"SHOAL_LPD=0",
 				"NOBODY=127.0.0.1:1", // a peer that never answers
 			)
