@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"shoal/share/api"
 )
 
 // A file that is written often is one file to the guard, and not a mass of them; so are a hundred.
@@ -48,5 +50,20 @@ func TestSimRemovedByBoth(t *testing.T) {
 		a.write("d", simBytes(91, 1, 100), true)
 		w.settle(time.Hour)
 		w.check(strict{})
+	})
+}
+
+// A sync of shares that have been the same for long has nothing to wait for: peers say how they stand when it changes.
+func TestSimSyncOfTheSame(t *testing.T) {
+	t.Parallel()
+	simulate(t, 92, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		a.many("f", 3, 700, 0)
+		w.share("admin", "write")
+		time.Sleep(time.Hour)
+		r, err := a.node().Sync(t.Context(), api.SyncOptions{For: 10 * time.Minute})
+		if err != nil || len(r) != 1 || r[0].Code != "ok" || r[0].Seconds > 60 {
+			t.Errorf("%+v %v", r, err)
+		}
 	})
 }

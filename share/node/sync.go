@@ -25,6 +25,7 @@ func (n *Node) Sync(ctx context.Context, opts api.SyncOptions) ([]api.SyncResult
 		}
 		engines = append(engines, e)
 	}
+	ran := n.isRunning()
 	n.Start()
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opts.For, 10*time.Minute))
 	defer cancel()
@@ -35,7 +36,12 @@ func (n *Node) Sync(ctx context.Context, opts api.SyncOptions) ([]api.SyncResult
 		var wg sync.WaitGroup
 		for i, e := range engines {
 			all[e] = true
-			wg.Go(func() { some[i] = e.sync(ctx) })
+			wg.Go(func() {
+				if ran {
+					e.lookAgain(ctx)
+				}
+				some[i] = e.sync(ctx)
+			})
 		}
 		wg.Wait()
 		for i, e := range engines {
@@ -54,6 +60,23 @@ func (n *Node) Sync(ctx context.Context, opts api.SyncOptions) ([]api.SyncResult
 // settleTime is how long a share that is in sync stays, so that its peers learn of it.
 const settleTime = 500 * time.Millisecond
 
+// lookAgain has a share that runs walk its folder, as one that starts does: what is there now is part of a sync that begins
+// now, whether the watcher has told of it or not.
+func (e *engine) lookAgain(ctx context.Context) {
+	err := e.do(ctx, func() error {
+		if e.folder != nil {
+			e.folder.walked = time.Time{}
+			e.mu.Lock()
+			e.view.Settled = false
+			e.mu.Unlock()
+		}
+		return nil
+	})
+	if err != nil {
+		e.log.Debug("not looked again", "why", err) // the sync ends too
+	}
+}
+
 // sync waits until the share is in sync, or ctx is done.
 func (e *engine) sync(ctx context.Context) api.SyncResult {
 	began := time.Now()
@@ -70,9 +93,9 @@ func (e *engine) sync(ctx context.Context) api.SyncResult {
 		}
 		// A peer that syncs too may have had this, told us, and left before we had settled; or it is one connection of
 		// two that is gone, and the other has yet to hear of us.
-		if agreed = e.agrees(); agreed || e.inSync() {
+		if e.agrees() || e.inSync() {
 			over := !sleep(ctx, settleTime)
-			if agreed = e.agrees(); agreed && !e.net.owes() || over {
+			if agreed = e.agrees() || e.inSync(); agreed && !e.net.owes() || over {
 				break
 			}
 			continue
@@ -89,7 +112,7 @@ func (e *engine) sync(ctx context.Context) api.SyncResult {
 	r := api.SyncResult{Name: e.row.Name, Code: string(bt.OK), Seconds: time.Since(began).Seconds()}
 	v, _ := e.look()
 	switch {
-	case agreed || e.inSync():
+	case agreed:
 	case v.State == api.StateHeld:
 		r.Code, r.Message = "held", fmt.Sprintf("%d changes by others wait for you", v.Held)
 	case v.State == api.StateError || v.State == api.StateAbsent:
