@@ -238,55 +238,21 @@ func (e *engine) step() (next time.Duration, err error) {
 	if e.isBeside() {
 		return e.stepBeside()
 	}
-	if err := e.openFolder(); err != nil {
+	if err := e.openAll(); err != nil {
 		return idleLook, err
 	}
-	next = idleLook
-	if e.store != nil {
-		if err := e.store.open(); err != nil {
-			return idleLook, err
-		}
+	next, err = e.observe()
+	if err == nil {
+		err = inOrder(e.mergeHeads, e.seePolicy, e.seeLinks, e.seeExports)
 	}
-	if !e.mounts.read {
-		if err := e.seeLinks(); err != nil {
-			return idleLook, err
-		}
-	}
-	if e.folder != nil {
-		wait, err := e.scan()
-		if err != nil {
-			return idleLook, err
-		}
-		next = min(next, wait)
-		if wait, err = e.maintain(); err != nil {
-			return idleLook, err
-		}
-		next = min(next, wait)
-	}
-	if err := e.mergeHeads(); err != nil {
+	if err != nil {
 		return idleLook, err
 	}
-	if err := e.seePolicy(); err != nil {
-		return idleLook, err
+	more, err := e.act()
+	if err == nil {
+		err = e.publish()
 	}
-	if err := e.seeLinks(); err != nil {
-		return idleLook, err
-	}
-	if err := e.seeExports(); err != nil {
-		return idleLook, err
-	}
-	more := false
-	if e.store != nil {
-		if err := e.store.want(); err != nil {
-			return idleLook, err
-		}
-	}
-	if e.folder != nil {
-		if more, err = e.work(); err != nil {
-			return idleLook, err
-		}
-	}
-	if err := e.publish(); err != nil {
+	if err != nil {
 		return idleLook, err
 	}
 	wait, err := e.publishExports()
@@ -297,11 +263,62 @@ func (e *engine) step() (next time.Duration, err error) {
 	if err := e.showProgress(more || next == 0); err != nil {
 		return idleLook, err
 	}
-	next = min(next, e.nextTry(), e.gathering)
 	if more {
-		next = 0
+		return 0, nil
 	}
-	return next, nil
+	return min(next, e.nextTry(), e.gathering), nil
+}
+
+// inOrder does one thing after the other, until one fails.
+func inOrder(all ...func() error) error {
+	for _, do := range all {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openAll makes sure that the folder, the store and the links are open, each as far as this node has it.
+func (e *engine) openAll() error {
+	if err := e.openFolder(); err != nil {
+		return err
+	}
+	if e.store != nil {
+		if err := e.store.open(); err != nil {
+			return err
+		}
+	}
+	if !e.mounts.read {
+		return e.seeLinks()
+	}
+	return nil
+}
+
+// observe scans the folder and keeps it in order; next is when to do so again.
+func (e *engine) observe() (next time.Duration, err error) {
+	if e.folder == nil {
+		return idleLook, nil
+	}
+	scan, err := e.scan()
+	if err != nil {
+		return 0, err
+	}
+	upkeep, err := e.maintain()
+	return min(idleLook, scan, upkeep), err
+}
+
+// act brings the disk nearer to the state; more says that it can go on at once.
+func (e *engine) act() (more bool, err error) {
+	if e.store != nil {
+		if err := e.store.want(); err != nil {
+			return false, err
+		}
+	}
+	if e.folder == nil {
+		return false, nil
+	}
+	return e.work()
 }
 
 // show changes what others see of the engine.

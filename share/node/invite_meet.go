@@ -96,7 +96,7 @@ func (i *inviter) open(v *db.Invite) {
 		return
 	}
 	i.met[v.ID] = true
-	h := &host{i: i, e: e, id: v.ID, keys: code.Keys(), failures: map[netip.Addr][]time.Time{}}
+	h := &host{i: i, e: e, id: v.ID, keys: code.Keys()}
 	i.wg.Go(func() {
 		h.run()
 		i.mu.Lock()
@@ -116,7 +116,7 @@ type host struct {
 
 	mu       sync.Mutex // guards what follows
 	meeting  Meeting
-	failures map[netip.Addr][]time.Time
+	failures failures
 }
 
 // now is the invite; nil when it is no more.
@@ -248,13 +248,7 @@ func (h *host) meet(link Link) {
 func (h *host) wrong(a netip.Addr) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now := h.e.node.now()
-	if len(h.failures) > 4096 {
-		clear(h.failures)
-	}
-	recent := slices.DeleteFunc(h.failures[a], func(t time.Time) bool { return now.Sub(t) > time.Minute })
-	if h.failures[a] = append(recent, now); len(h.failures[a]) >= 3 {
-		delete(h.failures, a)
+	if h.failures.third(a, h.e.node.now()) {
 		h.meeting.Ban(a, banWrong)
 	}
 }

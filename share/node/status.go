@@ -29,28 +29,7 @@ func (e *engine) showProgress(busy bool) error {
 	if e.row.Dir == "" && e.store == nil {
 		todo = 0 // there is no disk to follow
 	}
-	l := e.kept()
-	settled := !busy && todo == 0 && len(held) == 0 && len(l.incomplete()) == 0 && len(e.plan.coming) == 0 && e.quiet()
-	state := api.StateSyncing
-	missing := e.larderBytes() + todo
-	switch {
-	case e.store != nil:
-		missing = e.store.missing()
-		settled = !busy && missing == 0 && len(l.incomplete()) == 0 && l.any() && e.store.asked(l)
-		if settled {
-			state = api.StateInSync
-		}
-	case e.mustWait():
-		state = api.StateWaiting
-	case len(held) > 0:
-		state = api.StateHeld
-	case settled:
-		state = api.StateInSync
-		missing = 0
-	}
-	if !l.any() {
-		state, settled = api.StateWaiting, false
-	}
+	state, settled, missing := e.standing(busy, todo, len(held))
 	if settled {
 		if err := e.acceptedDone(); err != nil {
 			return err
@@ -74,6 +53,32 @@ func (e *engine) showProgress(busy bool) error {
 		e.net.changed()
 	}
 	return nil
+}
+
+// standing is how far the share is: its state, whether nothing is left to do, and the bytes that are missing.
+func (e *engine) standing(busy bool, todo int64, held int) (state string, settled bool, missing int64) {
+	l := e.kept()
+	settled = !busy && len(l.incomplete()) == 0
+	state = api.StateSyncing
+	if e.store != nil {
+		missing = e.store.missing()
+		settled = settled && missing == 0 && e.store.asked(l)
+	} else {
+		missing = e.larderBytes() + todo
+		settled = settled && todo == 0 && held == 0 && len(e.plan.coming) == 0 && e.quiet()
+	}
+	switch {
+	case !l.any():
+		return api.StateWaiting, false, missing
+	case e.store == nil && e.mustWait():
+		state = api.StateWaiting
+	case e.store == nil && held > 0:
+		state = api.StateHeld
+	case settled:
+		state = api.StateInSync
+		missing = 0
+	}
+	return state, settled, missing
 }
 
 // quiet reports whether nothing waits to be scanned.
@@ -166,39 +171,7 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 	if s.Alarms == nil {
 		s.Alarms = []string{}
 	}
-	err := e.node.db.View(ctx, func(t *db.Tx) error {
-		row, err := t.Share(e.n)
-		if err != nil || row == nil {
-			return err
-		}
-		if s.Writers, err = e.writers(t, row.State.Ctx); err != nil {
-			return err
-		}
-		if s.Files, s.Bytes, err = t.CountBase(e.n); err != nil {
-			return err
-		}
-		held, err := t.Held(e.n)
-		if err != nil {
-			return err
-		}
-		for _, h := range held {
-			s.Held = append(s.Held, api.HeldInfo{Path: h.Path, Op: h.Op, Why: h.Why, Since: h.Since})
-		}
-		problems, err := t.Problems(e.n)
-		for _, p := range problems {
-			s.Problems = append(s.Problems, api.Problem{Path: p.Path, Why: p.Why})
-		}
-		if err != nil {
-			return err
-		}
-		return t.Locals(e.n, func(b *index.Base) error {
-			if len(s.Local) < 1000 {
-				s.Local = append(s.Local, b.Path)
-			}
-			return nil
-		})
-	})
-	if err != nil {
+	if err := e.node.db.View(ctx, func(t *db.Tx) error { return e.noted(t, s) }); err != nil {
 		return nil, err
 	}
 	if err := e.totals(ctx, s, v); err != nil {
@@ -223,6 +196,40 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 		s.Sentence = "full: what is here is served, and nothing more is taken (" + s.Full + "); " + s.Sentence
 	}
 	return s, nil
+}
+
+// noted is the part of a status that the database has.
+func (e *engine) noted(t *db.Tx, s *api.Status) error {
+	row, err := t.Share(e.n)
+	if err != nil || row == nil {
+		return err
+	}
+	if s.Writers, err = e.writers(t, row.State.Ctx); err != nil {
+		return err
+	}
+	if s.Files, s.Bytes, err = t.CountBase(e.n); err != nil {
+		return err
+	}
+	held, err := t.Held(e.n)
+	if err != nil {
+		return err
+	}
+	for _, h := range held {
+		s.Held = append(s.Held, api.HeldInfo{Path: h.Path, Op: h.Op, Why: h.Why, Since: h.Since})
+	}
+	problems, err := t.Problems(e.n)
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		s.Problems = append(s.Problems, api.Problem{Path: p.Path, Why: p.Why})
+	}
+	return t.Locals(e.n, func(b *index.Base) error {
+		if len(s.Local) < 1000 {
+			s.Local = append(s.Local, b.Path)
+		}
+		return nil
+	})
 }
 
 // totals counts what is in the share, and what of it should be here and is not.

@@ -29,9 +29,9 @@ type swarm struct {
 	ended    bool       // nothing may be spawned
 	meeting  Meeting    // nil at first
 	peers    map[[32]byte]*peer
-	said     wire.State                 // last told
-	whole    [32]byte                   // the frontier that a peer last said it has all of, also one that has left; zero = none
-	failures map[netip.Addr][]time.Time // of handshakes, by address
+	said     wire.State // last told
+	whole    [32]byte   // the frontier that a peer last said it has all of, also one that has left; zero = none
+	failures failures   // of handshakes, by address
 }
 
 // peer is a connected node.
@@ -49,7 +49,7 @@ type peer struct {
 }
 
 func newSwarm(e *engine) *swarm {
-	s := &swarm{e: e, config: parseConfig(e.row.Options), fetcher: wire.NewFetcher(wire.FetcherOptions{}), peers: map[[32]byte]*peer{}, failures: map[netip.Addr][]time.Time{}, wake: make(chan struct{}, 1)}
+	s := &swarm{e: e, config: parseConfig(e.row.Options), fetcher: wire.NewFetcher(wire.FetcherOptions{}), peers: map[[32]byte]*peer{}, wake: make(chan struct{}, 1)}
 	s.index = newIndexer(s)
 	bring := e.brought
 	if e.store != nil {
@@ -179,17 +179,26 @@ func (s *swarm) meet(link Link) {
 func (s *swarm) wrongSecret(a netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.e.node.now()
-	if len(s.failures) > 4096 {
-		clear(s.failures)
+	if s.failures.third(a, s.e.node.now()) && s.meeting != nil {
+		s.meeting.Ban(a, banWrong)
 	}
-	recent := slices.DeleteFunc(s.failures[a], func(t time.Time) bool { return now.Sub(t) > time.Minute })
-	if s.failures[a] = append(recent, now); len(s.failures[a]) >= 3 {
-		delete(s.failures, a)
-		if s.meeting != nil {
-			s.meeting.Ban(a, banWrong)
-		}
+}
+
+// failures are handshakes that failed, by address. The zero value has none.
+type failures map[netip.Addr][]time.Time
+
+// third notes one more, and reports whether it is the third in a minute; then they are counted anew.
+func (f *failures) third(a netip.Addr, now time.Time) bool {
+	if *f == nil || len(*f) > 4096 {
+		*f = failures{}
 	}
+	recent := append(slices.DeleteFunc((*f)[a], func(t time.Time) bool { return now.Sub(t) > time.Minute }), now)
+	if len(recent) >= 3 {
+		delete(*f, a)
+		return true
+	}
+	(*f)[a] = recent
+	return false
 }
 
 // enter adds a peer. When there are two connections to it, both sides keep the same: the link of the one that stays, when

@@ -25,6 +25,32 @@ type codec struct {
 	key []byte // reading: the key before the cursor; nil at the end
 }
 
+// write appends a message of a kind to b: canonical bencode. The error is that m breaks a limit of its own.
+func write(b []byte, kind string, m interface{ fields(*codec) }) ([]byte, error) {
+	c := codec{writing: true, kind: kind, out: append(b, 'd')}
+	m.fields(&c)
+	c.end()
+	if c.err == nil && len(c.out)-len(b) > MaxFrame-overhead {
+		c.fail("message", "%d bytes, want at most %d", len(c.out)-len(b), MaxFrame-overhead)
+	}
+	if c.err != nil {
+		return nil, fmt.Errorf("writing a %s message: %w", kind, c.err)
+	}
+	return c.out, nil
+}
+
+// read fills in m, of a kind, from b, which is bencode. An error wraps ErrProtocol.
+func read(b []byte, kind string, m interface{ fields(*codec) }) error {
+	c := codec{in: bencode.NewCursor(b)}
+	c.open()
+	m.fields(&c)
+	c.end()
+	if c.err != nil {
+		return fmt.Errorf("%w: reading a %s message: %w", ErrProtocol, kind, c.err)
+	}
+	return nil
+}
+
 // limits of a frame whatever it says. No message has more than two levels and some 300 values.
 var limits = bencode.Limits{Depth: 8, Size: MaxFrame, Count: 4096}
 

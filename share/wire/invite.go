@@ -138,15 +138,7 @@ func makeInviteMessage(name []byte) InviteMessage {
 }
 
 // EncodeInvite is m as it travels inside a frame: canonical bencode. The error is that m breaks a limit of its own.
-func EncodeInvite(m InviteMessage) ([]byte, error) {
-	c := codec{writing: true, kind: m.Kind(), out: append(make([]byte, 0, 512), 'd')}
-	m.fields(&c)
-	c.end()
-	if c.err != nil {
-		return nil, fmt.Errorf("writing a %s message: %w", m.Kind(), c.err)
-	}
-	return c.out, nil
-}
+func EncodeInvite(m InviteMessage) ([]byte, error) { return write(make([]byte, 0, 512), m.Kind(), m) }
 
 // DecodeInvite is the message that b holds. Unknown keys are passed over, unknown types are errors. An error wraps
 // ErrProtocol, or is ErrVersion for a KNOCK or OFFER of another major version, whatever else that holds.
@@ -165,12 +157,8 @@ func DecodeInvite(b []byte) (InviteMessage, error) {
 			return nil, err
 		}
 	}
-	c := codec{in: bencode.NewCursor(b)}
-	c.open()
-	m.fields(&c)
-	c.end()
-	if c.err != nil {
-		return nil, fmt.Errorf("%w: reading a %s message: %w", ErrProtocol, name, c.err)
+	if err := read(b, m.Kind(), m); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

@@ -286,18 +286,7 @@ func (m *Kept) fields(c *codec) {
 // Encode is m as it travels inside a frame: canonical bencode. The error is that m breaks a limit of its own.
 func Encode(m Message) ([]byte, error) { return appendMessage(nil, m) }
 
-func appendMessage(b []byte, m Message) ([]byte, error) {
-	c := codec{writing: true, kind: m.Type().String(), out: append(b, 'd')}
-	m.fields(&c)
-	c.end()
-	if c.err == nil && len(c.out)-len(b) > MaxFrame-overhead {
-		c.fail("message", "%d bytes, want at most %d", len(c.out)-len(b), MaxFrame-overhead)
-	}
-	if c.err != nil {
-		return nil, fmt.Errorf("writing a %s message: %w", m.Type(), c.err)
-	}
-	return c.out, nil
-}
+func appendMessage(b []byte, m Message) ([]byte, error) { return write(b, m.Type().String(), m) }
 
 // Decode is the message that b holds, an *Unknown when its type is. Strings of it may be slices of b. Unknown keys are
 // ignored. An error wraps ErrProtocol, or is ErrVersion for a HELLO of another major version, whatever else that holds.
@@ -315,12 +304,8 @@ func Decode(b []byte) (Message, error) {
 			return nil, err
 		}
 	}
-	c := codec{in: bencode.NewCursor(b)}
-	c.open()
-	m.fields(&c)
-	c.end()
-	if c.err != nil {
-		return nil, fmt.Errorf("%w: reading a %s message: %w", ErrProtocol, m.Type(), c.err)
+	if err := read(b, m.Type().String(), m); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
