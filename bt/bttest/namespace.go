@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"shoal/bt/bttest/internal/netns"
 )
@@ -29,7 +30,7 @@ func Namespace(t *testing.T) bool {
 	}
 	Need(t, "ip")
 	needNamespaces(t)
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.count=1", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
+	cmd := again(t, "-test.v", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
 	cmd.Env = append(os.Environ(), insideVar+"="+t.Name())
 	cmd.SysProcAttr = netns.SysProcAttr()
 	out, err := cmd.CombinedOutput()
@@ -40,6 +41,18 @@ func Namespace(t *testing.T) bool {
 		t.Skipf("in a network of its own:\n%s", out)
 	}
 	return false
+}
+
+// again is a command that runs this test binary once more. It ends some time before this run has to, and says where it
+// stood: what hangs is not silent.
+func again(t *testing.T, args ...string) *exec.Cmd {
+	args = append([]string{"-test.count=1"}, args...)
+	if deadline, ok := t.Deadline(); ok {
+		args = append(args, fmt.Sprintf("-test.timeout=%v", time.Until(deadline)*9/10))
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", args...)
+	cmd.WaitDelay = 10 * time.Second // for what it left running
+	return cmd
 }
 
 func needNamespaces(t T) {

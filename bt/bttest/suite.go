@@ -2,7 +2,6 @@ package bttest
 
 import (
 	"os"
-	"os/exec"
 	"testing"
 )
 
@@ -17,7 +16,7 @@ func NoPacketLeaves(t *testing.T, args ...string) {
 		return
 	}
 	leaks := WatchLeaks(t)
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", append([]string{"-test.count=1"}, args...)...)
+	cmd := again(t, args...)
 	cmd.Env = append(os.Environ(), "SHOAL_BTTEST_SUITE=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("running the suite: %v\n%s", err, out)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) {
 	case "git-annex-remote-shoal", "aria2c": // links that scripts had installed
 		main()
 	}
-	testscript.Main(m, map[string]func(){"shoal": main})
+	testscript.Main(m, map[string]func(){"shoal": main, "await": await})
 }
 
 // TestScripts runs testdata/script/*.txtar, which specify the command line, against the real program.
@@ -33,6 +34,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "../../testdata/script",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
+		Deadline:            time.Now().Add(8 * time.Minute), // of a command that hangs
 		Setup: func(env *testscript.Env) error {
 			home := filepath.Join(env.WorkDir, "home")
 			env.Vars = append(env.Vars,

@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"shoal/bt"
+	"shoal/bt/bttest"
 )
 
 const scriptPiece = 16 << 10
@@ -43,8 +44,7 @@ func seedCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(torrent, data, 0o644))
 	m, err := bt.ReadMetainfo(strings.NewReader(string(data)))
 	ts.Check(err)
-	port, err := freePort()
-	ts.Check(err)
+	port := bttest.FreePort(scriptT{ts})
 	ts.Check(startSeed(ts, torrent, filepath.Dir(path), port))
 	peer := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	ts.Setenv("TORRENT", torrent)
@@ -59,8 +59,7 @@ func idleCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: idle {FILE.torrent | INFOHASH}")
 	}
-	port, err := freePort()
-	ts.Check(err)
+	port := bttest.FreePort(scriptT{ts})
 	ts.Setenv("PEER", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	joined := make(chan struct{})
 	source := args[0]
@@ -119,18 +118,7 @@ func portCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: port")
 	}
-	port, err := freePort()
-	ts.Check(err)
-	ts.Setenv("PORT", strconv.Itoa(port))
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	ts.Setenv("PORT", strconv.Itoa(bttest.FreePort(scriptT{ts})))
 }
 
 // makeTorrent is the v1 torrent of a file or folder, without anything that a run could change.
