@@ -94,11 +94,11 @@ func (k *promiser) countCopies(ctx context.Context) (full int, safe, asked bool,
 	if err != nil {
 		return 0, false, false, err
 	}
-	frontier := frontierHash(e.kept().frontier())
+	v, _ := e.look()
 	var peers []*peer
 	for _, p := range e.net.all() {
 		e.net.mu.Lock()
-		same := p.hasState && p.state.Frontier == frontier
+		same := p.hasState && p.state.Frontier == v.Frontier
 		e.net.mu.Unlock()
 		if same && counts(p.pk) {
 			peers = append(peers, p)

@@ -53,6 +53,7 @@ type engine struct {
 	shows       *index.View
 	showsOf     blob.Cap
 	mustPublish bool
+	judged      headList  // as it was when heads were last merged
 	dispute     time.Time // since when a peer has made another state of the same heads; zero = none has
 	policyAt    [32]byte  // the frontier that a policy was looked for in
 	reverting   []string  // paths whose local changes are to be given up
@@ -84,7 +85,8 @@ type view struct {
 	Config    api.ShareConfig
 	Name, Dir string
 	Paused    bool
-	Settled   bool // nothing left to scan, merge, fetch, apply or publish
+	Settled   bool     // nothing left to scan, merge, fetch, apply or publish
+	Frontier  [32]byte // the hash of the heads that all this is about: others may have come since
 	Todo      int64
 	Held      int64
 	Sum       []byte

@@ -26,6 +26,13 @@ func (l headList) has(id blob.ID) bool {
 	return slices.ContainsFunc(l.all, func(h db.Head) bool { return h.ID == id })
 }
 
+// newer reports whether a head is complete that in an older list was not, and did not come from this node.
+func (l headList) newer(older headList) bool {
+	return slices.ContainsFunc(l.all, func(h db.Head) bool {
+		return h.Complete && !h.Mine && !slices.ContainsFunc(older.all, func(o db.Head) bool { return o.ID == h.ID && o.Complete })
+	})
+}
+
 // dominates reports whether o need not be kept beside h: h has seen all that o has. Of two that are equal the smaller id
 // stays (docs/shares.md §3.4).
 func dominates(h, o *db.Head) bool {

@@ -174,7 +174,7 @@ func (e *engine) showBeside() {
 		settled, missing = settled && v.Settled, v.Missing
 	}
 	e.mu.Lock()
-	e.view.Settled, e.view.Missing, e.view.Todo = settled, missing, 0
+	e.view.Settled, e.view.Missing, e.view.Todo, e.view.Frontier = settled, missing, 0, frontierHash(l.frontier())
 	e.mu.Unlock()
 }
 

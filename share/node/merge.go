@@ -16,6 +16,7 @@ import (
 // mergeHeads takes what complete heads say into the state: alarms first (docs/shares.md §4, §4.2). What they change on
 // disk is only noted here.
 func (e *engine) mergeHeads() error {
+	e.judged = e.kept()
 	if e.forest == nil {
 		return e.supersede()
 	}
@@ -314,7 +315,7 @@ const disputeWait = 30 * time.Second
 // not everywhere the same (docs/shares.md §4.2).
 func (e *engine) disputed() bool {
 	v, _ := e.look()
-	if e.net == nil || !v.Settled || !e.net.differs(frontierHash(e.kept().frontier()), v.Sum) {
+	if e.net == nil || !v.Settled || !e.net.differs(v.Frontier, v.Sum) {
 		e.dispute = time.Time{}
 		return false
 	}

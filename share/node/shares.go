@@ -343,11 +343,11 @@ func (n *Node) Peers(ctx context.Context, name string) ([]api.PeerInfo, error) {
 	list := []api.PeerInfo{}
 	connected := map[string]bool{}
 	if e.net != nil {
-		frontier := frontierHash(e.kept().frontier())
+		v, _ := e.look()
 		for _, p := range e.net.all() {
 			e.net.mu.Lock()
 			i := api.PeerInfo{Node: hex.EncodeToString(p.pk[:]), Addr: p.conn.RemoteAddr().String(), Connected: true, Name: p.conn.Hello().Name,
-				InSync: p.hasState && p.state.Frontier == frontier && p.state.Missing == 0, Missing: p.state.Missing, Mode: "full", Last: n.now().UTC()}
+				InSync: p.hasState && p.state.Frontier == v.Frontier && p.state.Missing == 0, Missing: p.state.Missing, Mode: "full", Last: n.now().UTC()}
 			if p.state.Mode == 0 {
 				i.Mode = "part"
 			}

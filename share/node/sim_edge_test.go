@@ -67,3 +67,34 @@ func TestSimSyncOfTheSame(t *testing.T) {
 		}
 	})
 }
+
+// A node with a slow disk does not say, to a peer or to a sync, that it is as far as the author before it is, though all of
+// the index is here.
+func TestSimSlowDisk(t *testing.T) {
+	t.Parallel()
+	simulate(t, 93, func(t *testing.T, w *simWorld) {
+		a, b := w.machine("admin"), w.machine("read")
+		a.many("f", 90, 700, 0)
+		w.share("admin", "read")
+		b.sicken(func(op, _ string) error {
+			if op == "renamenew" {
+				time.Sleep(time.Second)
+			}
+			return nil
+		})
+		before := a.engine().stateMessage().Frontier
+		for i := range 80 {
+			a.remove(fmt.Sprintf("f%03d", i))
+		}
+		for range 3000 {
+			time.Sleep(100 * time.Millisecond)
+			st, want := b.engine().stateMessage(), a.engine().stateMessage()
+			if want.Missing == 0 && want.Frontier != before && st.Missing == 0 && st.Frontier == want.Frontier && len(b.tree()) != len(a.tree()) {
+				t.Fatalf("it has %d files, the author %d, and says that it is as far", len(b.tree()), len(a.tree()))
+			}
+		}
+		b.sicken(nil)
+		w.settle(time.Hour)
+		w.check(strict{})
+	})
+}

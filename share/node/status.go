@@ -29,7 +29,8 @@ func (e *engine) showProgress(busy bool) error {
 	if e.row.Dir == "" && e.store == nil {
 		todo = 0 // there is no disk to follow
 	}
-	state, settled, missing := e.standing(busy, todo, len(held))
+	l := e.kept()
+	state, settled, missing := e.standing(l, busy, todo, len(held))
 	if settled {
 		if err := e.acceptedDone(); err != nil {
 			return err
@@ -44,6 +45,7 @@ func (e *engine) showProgress(busy bool) error {
 	}
 	e.mu.Lock()
 	e.view.Settled, e.view.Todo, e.view.Held, e.view.Missing = settled, todo, int64(len(held)), missing
+	e.view.Frontier = frontierHash(l.frontier())
 	if e.forest != nil {
 		e.view.Sum = e.sumOf(e.row.State, root.ID)
 	}
@@ -55,10 +57,9 @@ func (e *engine) showProgress(busy bool) error {
 	return nil
 }
 
-// standing is how far the share is: its state, whether nothing is left to do, and the bytes that are missing.
-func (e *engine) standing(busy bool, todo int64, held int) (state string, settled bool, missing int64) {
-	l := e.kept()
-	settled = !busy && len(l.incomplete()) == 0
+// standing is how far the share is with these heads: its state, whether nothing is left to do, and the bytes that are missing.
+func (e *engine) standing(l headList, busy bool, todo int64, held int) (state string, settled bool, missing int64) {
+	settled = !busy && len(l.incomplete()) == 0 && !l.newer(e.judged)
 	state = api.StateSyncing
 	if e.store != nil {
 		missing = e.store.missing()
@@ -108,7 +109,7 @@ func (e *engine) larderBytes() int64 {
 // stateMessage is what peers are told of this node.
 func (e *engine) stateMessage() wire.State {
 	v, _ := e.look()
-	st := wire.State{Frontier: frontierHash(e.kept().frontier()), Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full, Quota: max(0, v.Config.Quota), Full: v.Full != ""}
+	st := wire.State{Frontier: v.Frontier, Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full, Quota: max(0, v.Config.Quota), Full: v.Full != ""}
 	if e.store != nil {
 		st.Used = e.store.usage()
 	}
@@ -145,10 +146,9 @@ func (e *engine) settledAnd(f func(s *swarm, frontier [32]byte) bool) bool {
 	if !v.Settled || e.net == nil {
 		return false
 	}
-	frontier := frontierHash(e.kept().frontier())
 	e.net.mu.Lock()
 	defer e.net.mu.Unlock()
-	return f(e.net, frontier)
+	return f(e.net, v.Frontier)
 }
 
 // info is the share in a list.
