@@ -68,6 +68,25 @@ func TestSimSyncOfTheSame(t *testing.T) {
 	})
 }
 
+// Who waits for a person keeps nobody waiting: syncs of both sides end, one with what it is, the other with ok.
+func TestSimSyncHeld(t *testing.T) {
+	t.Parallel()
+	simulate(t, 94, func(t *testing.T, w *simWorld) {
+		a, b := w.machine("admin"), w.machine("write")
+		a.many("f", 150, 70, 0)
+		w.share("admin", "write")
+		for i := range 140 {
+			a.remove(fmt.Sprintf("f%03d", i))
+		}
+		for want, m := range map[string]*simMachine{"ok": a, "held": b} {
+			r, err := m.node().Sync(t.Context(), api.SyncOptions{For: 10 * time.Minute})
+			if err != nil || len(r) != 1 || r[0].Code != want || r[0].Seconds > 60 {
+				t.Errorf("want %s: %+v %v", want, r, err)
+			}
+		}
+	})
+}
+
 // A node with a slow disk does not say, to a peer or to a sync, that it is as far as the author before it is, though all of
 // the index is here.
 func TestSimSlowDisk(t *testing.T) {

@@ -45,7 +45,7 @@ func (e *engine) showProgress(busy bool) error {
 	}
 	e.mu.Lock()
 	e.view.Settled, e.view.Todo, e.view.Held, e.view.Missing = settled, todo, int64(len(held)), missing
-	e.view.Frontier = frontierHash(l.frontier())
+	e.view.Frontier, e.view.State = frontierHash(l.frontier()), state
 	if e.forest != nil {
 		e.view.Sum = e.sumOf(e.row.State, root.ID)
 	}
@@ -116,17 +116,25 @@ func (e *engine) stateMessage() wire.State {
 	if !wantsAll(&v.Config) {
 		st.Mode = wire.Part
 	}
-	if !v.Settled && st.Missing == 0 {
-		st.Missing = 1 // it has more to look at
+	if !v.Settled {
+		st.Missing = max(1, st.Missing) // it has more to look at
+		st.Want = st.Missing
+	}
+	if v.heldOnly() {
+		st.Want = 0
 	}
 	return st
 }
 
-// inSync reports whether a connected peer has what we have, and nothing is missing on either side.
+// heldOnly reports whether all that is left to do waits for a person.
+func (v *view) heldOnly() bool { return v.State == api.StateHeld && v.Todo <= v.Held }
+
+// inSync reports whether a connected peer has what we have, nothing is missing here, and it wants nothing either: more than
+// it holds back until a person has spoken it will not take.
 func (e *engine) inSync() bool {
 	return e.settledAnd(func(s *swarm, frontier [32]byte) bool {
 		for _, p := range s.peers {
-			if p.hasState && p.state.Frontier == frontier && p.state.Missing == 0 {
+			if p.hasState && p.state.Frontier == frontier && p.state.Want == 0 {
 				return true
 			}
 		}
@@ -134,7 +142,7 @@ func (e *engine) inSync() bool {
 	})
 }
 
-// agrees reports whether nothing is missing here, and the peer that was last heard to lack nothing has, or had, the same.
+// agrees reports whether nothing is missing here, and the peer that was last heard to want nothing has, or had, the same.
 func (e *engine) agrees() bool {
 	return e.settledAnd(func(s *swarm, frontier [32]byte) bool { return s.whole == frontier })
 }

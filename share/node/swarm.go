@@ -30,7 +30,7 @@ type swarm struct {
 	meeting  Meeting    // nil at first
 	peers    map[[32]byte]*peer
 	said     wire.State // last told
-	whole    [32]byte   // the frontier that a peer last said it has all of, also one that has left; zero = none
+	whole    [32]byte   // the frontier of which a peer last said that it wants nothing more, also one that has left; zero = none
 	failures failures   // of handshakes, by address
 }
 
@@ -271,7 +271,7 @@ func (s *swarm) Message(c *wire.Conn, m wire.Message) {
 	case *wire.State:
 		s.mu.Lock()
 		p.state, p.hasState = *m, true
-		if m.Missing == 0 {
+		if m.Want == 0 {
 			s.whole = m.Frontier
 		}
 		s.mu.Unlock()

@@ -97,7 +97,7 @@ func (s *swarm) tell() {
 func (s *swarm) tellNow() {
 	st := s.e.stateMessage()
 	s.mu.Lock()
-	same := s.said.Frontier == st.Frontier && slices.Equal(s.said.Sum, st.Sum) && s.said.Missing == st.Missing && s.said.Paused == st.Paused && s.said.Mode == st.Mode && s.said.Full == st.Full && s.said.Quota == st.Quota
+	same := s.said.Frontier == st.Frontier && slices.Equal(s.said.Sum, st.Sum) && s.said.Missing == st.Missing && s.said.Want == st.Want && s.said.Paused == st.Paused && s.said.Mode == st.Mode && s.said.Full == st.Full && s.said.Quota == st.Quota
 	s.said = st
 	s.mu.Unlock()
 	for _, p := range s.all() {

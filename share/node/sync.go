@@ -100,7 +100,7 @@ func (e *engine) sync(ctx context.Context) api.SyncResult {
 			}
 			continue
 		}
-		if v, _ := e.look(); met && v.State == api.StateHeld && v.Todo <= v.Held {
+		if v, _ := e.look(); met && v.heldOnly() {
 			break
 		}
 		select {

@@ -130,7 +130,7 @@ type State struct {
 	Sum      []byte   // H(ctx)||root id of the merged state, 64 bytes; nil from stores
 	Mode     Mode
 	Missing  int64 // bytes it should hold and does not
-	Want     int64 // bytes it is fetching
+	Want     int64 // of those, what it is to fetch without a person; 0 = it waits for nothing
 	Used     int64 // bytes
 	Quota    int64 // bytes; 0 = none
 	Full     bool  // it takes no more
