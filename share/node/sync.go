@@ -60,6 +60,12 @@ func (n *Node) Sync(ctx context.Context, opts api.SyncOptions) ([]api.SyncResult
 // settleTime is how long a share that is in sync stays, so that its peers learn of it.
 const settleTime = 500 * time.Millisecond
 
+// stands reports whether the share is in sync with a peer, or would be if it did not wait for a person.
+func (e *engine) stands(met bool) (agreed, held bool) {
+	v, _ := e.look()
+	return e.agrees() || e.inSync(), met && v.heldOnly()
+}
+
 // lookAgain has a share that runs walk its folder, as one that starts does: what is there now is part of a sync that begins
 // now, whether the watcher has told of it or not.
 func (e *engine) lookAgain(ctx context.Context) {
@@ -80,7 +86,7 @@ func (e *engine) lookAgain(ctx context.Context) {
 // sync waits until the share is in sync, or ctx is done.
 func (e *engine) sync(ctx context.Context) api.SyncResult {
 	began := time.Now()
-	met, agreed := false, false
+	met, agreed, held := false, false, false
 	if e.net != nil && e.link == nil { // one that came by a link may have met peers, and heard them, before
 		e.net.mu.Lock()
 		e.net.whole = [32]byte{} // of an earlier sync
@@ -93,15 +99,12 @@ func (e *engine) sync(ctx context.Context) api.SyncResult {
 		}
 		// A peer that syncs too may have had this, told us, and left before we had settled; or it is one connection of
 		// two that is gone, and the other has yet to hear of us.
-		if e.agrees() || e.inSync() {
+		if agreed, held = e.stands(met); agreed || held {
 			over := !sleep(ctx, settleTime)
-			if agreed = e.agrees() || e.inSync(); agreed && !e.net.owes() || over {
+			if agreed, held = e.stands(met); (agreed || held) && !e.net.owes() || over {
 				break
 			}
 			continue
-		}
-		if v, _ := e.look(); met && v.heldOnly() {
-			break
 		}
 		select {
 		case <-news:
@@ -113,7 +116,7 @@ func (e *engine) sync(ctx context.Context) api.SyncResult {
 	v, _ := e.look()
 	switch {
 	case agreed:
-	case v.State == api.StateHeld:
+	case held || v.State == api.StateHeld:
 		r.Code, r.Message = "held", fmt.Sprintf("%d changes by others wait for you", v.Held)
 	case v.State == api.StateError || v.State == api.StateAbsent:
 		r.Code, r.Message = string(bt.Failed), v.Err
