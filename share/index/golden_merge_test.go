@@ -3,12 +3,12 @@ package index
 import (
 	"encoding/hex"
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"shoal/share/blob"
+	"shoal/share/internal/golden"
 )
 
 // mergeVector is two replicas, what they merge to, and what is shown of that. The dots are fictional.
@@ -121,22 +121,5 @@ func TestMergeVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/merges.json", append(got, '\n'))
-}
-
-// golden compares with a file, or writes it with -update.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, got, 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != string(want) {
-		t.Errorf("%s: the format has changed: other versions cannot read what this one writes, nor the reverse", name)
-	}
+	golden.Check(t, "merges.json", append(got, '\n'))
 }

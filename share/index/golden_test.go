@@ -4,15 +4,13 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"testing"
 
 	"shoal/share/blob"
+	"shoal/share/internal/golden"
 	"shoal/share/secret"
 )
-
-var update = flag.Bool("update", false, "write testdata/vectors.json; the format is frozen: it must not change")
 
 // vectors is the format as numbers, for other implementations. Byte strings are hex.
 type vectors struct {
@@ -179,5 +177,5 @@ func TestVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/vectors.json", append(got, '\n'))
+	golden.Check(t, "vectors.json", append(got, '\n'))
 }

@@ -5,16 +5,13 @@ import (
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"encoding/hex"
-	"flag"
-	"os"
 	"reflect"
 	"testing"
 
 	"shoal/share/index"
+	"shoal/share/internal/golden"
 	"shoal/share/secret"
 )
-
-var updateVectors = flag.Bool("update", false, "write testdata/member.txt; the format is frozen: it must not change")
 
 // goldenMember is a node with a fixed key, admitted by a fixed share.
 func goldenMember(t testing.TB) (*engine, index.Event, secret.ShareID) {
@@ -45,19 +42,7 @@ func TestMemberVector(t *testing.T) {
 	t.Parallel()
 	_, ev, share := goldenMember(t)
 	got := hex.EncodeToString([]byte(ev.AddAt)) + "\n" + hex.EncodeToString(ev.Add.Value) + "\n"
-	const name = "testdata/member.txt"
-	if *updateVectors {
-		if err := os.WriteFile(name, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("the format has changed: %s", got)
-	}
+	golden.Check(t, "member.txt", []byte(got))
 	m, ok := parseMember(ev.AddAt[len(memberPath):], ev.Add.Value)
 	if !ok || m.Label != "désk" || m.Role != secret.Write || !m.verify(share) {
 		t.Errorf("read back: %+v, %t", m, ok)

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"flag"
 	"net/netip"
-	"os"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write testdata/vectors.json; the format is frozen: it must not change")
+	"shoal/share/internal/golden"
+)
 
 // vectors is the format as numbers, for other implementations. Byte strings are hex, names are those of docs/shares.md
 // §1. Messages are the ASCII of "message"; the random bytes of boxes stand beside them.
@@ -57,26 +55,7 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got = append(got, '\n')
-	const file = "testdata/vectors.json"
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, w := bytes.Split(got, []byte("\n")), bytes.Split(want, []byte("\n"))
-	for i := range min(len(g), len(w)) {
-		if !bytes.Equal(g[i], w[i]) {
-			t.Fatalf("the format changed: line %d of %s is now %s", i+1, file, g[i])
-		}
-	}
-	if len(g) != len(w) {
-		t.Fatalf("%s has %d lines, want %d", file, len(w), len(g))
-	}
+	golden.Check(t, "vectors.json", append(got, '\n'))
 }
 
 func makeVectors(t *testing.T) vectors {

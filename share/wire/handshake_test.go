@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"shoal/share/internal/golden"
 	"shoal/share/secret"
 	"shoal/share/wire"
 	"shoal/share/wire/wiretest"
@@ -280,7 +281,7 @@ func TestTranscript(t *testing.T) {
 			fmt.Fprintf(&all, "%c %s\n", "ri"[b2i(side == ta)], hex.EncodeToString(frame))
 		}
 	}
-	golden(t, "transcript.txt", all.String())
+	golden.Check(t, "transcript.txt", []byte(all.String()))
 }
 
 func b2i(b bool) int {

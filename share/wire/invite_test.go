@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"shoal/bt/bencode"
+	"shoal/share/internal/golden"
 	"shoal/share/secret"
 	"shoal/share/wire"
 	"shoal/share/wire/wiretest"
@@ -46,7 +47,7 @@ func TestInviteGolden(t *testing.T) {
 			t.Errorf("%+v came back as %+v, %v", m, got, err)
 		}
 	}
-	golden(t, "invite.txt", b.String())
+	golden.Check(t, "invite.txt", []byte(b.String()))
 }
 
 func TestInviteLimits(t *testing.T) {

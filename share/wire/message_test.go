@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
@@ -16,28 +13,9 @@ import (
 
 	"shoal/bt/bencode"
 	"shoal/share/blob"
+	"shoal/share/internal/golden"
 	"shoal/share/wire"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares with a file of testdata.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is not what is frozen:\n%s", name, got)
-	}
-}
 
 func fill32(first, rest byte) (id [32]byte) {
 	for i := range id {
@@ -104,7 +82,7 @@ func TestMessagesAreFrozen(t *testing.T) {
 			t.Errorf("%s comes back as %+v, was %+v", m.Type(), back, m)
 		}
 	}
-	golden(t, "messages.txt", all.String())
+	golden.Check(t, "messages.txt", []byte(all.String()))
 }
 
 // TestLargestMessages checks that the limits of each message fit into a frame.
