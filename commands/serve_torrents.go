@@ -163,13 +163,7 @@ func newServeListCmd(g *globals) *cobra.Command {
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
-				torrents, err := n.ListTorrents(ctx)
-				if err != nil {
-					return err
-				}
-				return showList(g, torrents, "there are no torrents", func(w io.Writer) error { return writeTorrents(w, torrents) })
-			})
+			return listFrom(ctx, g, "there are no torrents", func(n *shareNode) ([]api.TorrentInfo, error) { return n.ListTorrents(ctx) }, writeTorrents)
 		},
 	}
 }

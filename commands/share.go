@@ -110,6 +110,17 @@ func showList[T any](g *globals, items []T, empty string, text func(w io.Writer)
 	return g.output().Result(listDoc[T]{items}, text)
 }
 
+// listFrom shows what get lists of a node that is only looked at, as JSON, or as what write writes of it.
+func listFrom[T any](ctx context.Context, g *globals, empty string, get func(n *shareNode) ([]T, error), write func(w io.Writer, items []T) error) error {
+	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
+		items, err := get(n)
+		if err != nil {
+			return err
+		}
+		return showList(g, items, empty, func(w io.Writer) error { return write(w, items) })
+	})
+}
+
 // A shareDoc is the result of a command that changes something about one share.
 type shareDoc struct {
 	Share string  `json:"share"`

@@ -33,24 +33,17 @@ func newShareConflictsCmd(g *globals) *cobra.Command {
 }
 
 func runShareConflicts(ctx context.Context, g *globals, names []string) error {
-	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
-		names, err := namesOrAll(ctx, n, names)
-		if err != nil {
-			return err
-		}
-		var all []conflictItem
-		for _, name := range names {
+	return listFrom(ctx, g, "there are no conflicts", func(n *shareNode) (all []conflictItem, err error) {
+		err = eachNamed(ctx, n, names, func(name string) error {
 			conflicts, err := n.Conflicts(ctx, name)
-			if err != nil {
-				return err
-			}
 			for _, c := range conflicts {
 				c.Versions = orEmpty(c.Versions)
 				all = append(all, conflictItem{name, c})
 			}
-		}
-		return showList(g, all, "there are no conflicts", func(w io.Writer) error { return writeConflicts(w, all) })
-	})
+			return err
+		})
+		return all, err
+	}, writeConflicts)
 }
 
 func writeConflicts(w io.Writer, all []conflictItem) error {

@@ -128,13 +128,7 @@ func newShareListCmd(g *globals) *cobra.Command {
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
-				shares, err := n.List(ctx)
-				if err != nil {
-					return err
-				}
-				return showList(g, shares, "there are no shares", func(w io.Writer) error { return writeShares(w, shares) })
-			})
+			return listFrom(ctx, g, "there are no shares", func(n *shareNode) ([]api.ShareInfo, error) { return n.List(ctx) }, writeShares)
 		},
 	}
 }

@@ -24,13 +24,8 @@ func newShareHistoryCmd(g *globals) *cobra.Command {
 				return err
 			}
 			ctx := cmd.Context()
-			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
-				versions, err := n.History(ctx, at.share, at.path)
-				if err != nil {
-					return err
-				}
-				return showList(g, versions, "there are no versions", func(w io.Writer) error { return writeVersions(w, versions, "") })
-			})
+			return listFrom(ctx, g, "there are no versions", func(n *shareNode) ([]api.Version, error) { return n.History(ctx, at.share, at.path) },
+				func(w io.Writer, versions []api.Version) error { return writeVersions(w, versions, "") })
 		},
 	}
 }

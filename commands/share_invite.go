@@ -196,13 +196,7 @@ func writeInviteNews(w io.Writer, info *api.InviteInfo) error {
 }
 
 func listInvites(ctx context.Context, g *globals, name string) error {
-	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
-		all, err := n.Invites(ctx, name)
-		if err != nil {
-			return err
-		}
-		return showList(g, all, "there are no invites", func(w io.Writer) error { return writeInvites(w, all) })
-	})
+	return listFrom(ctx, g, "there are no invites", func(n *shareNode) ([]api.InviteInfo, error) { return n.Invites(ctx, name) }, writeInvites)
 }
 
 func writeInvites(w io.Writer, all []api.InviteInfo) error {

@@ -29,16 +29,13 @@ func newShareLsCmd(g *globals) *cobra.Command {
 }
 
 func runShareLs(ctx context.Context, g *globals, at place) error {
-	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
+	return listFrom(ctx, g, "there is nothing in it", func(n *shareNode) ([]api.FileInfo, error) {
 		files, err := n.Ls(ctx, at.share, at.path)
-		if err != nil {
-			return err
-		}
-		if !n.running {
+		if err == nil && !n.running {
 			g.output().Note("no node runs: this is what was known last")
 		}
-		return showList(g, files, "there is nothing in it", func(w io.Writer) error { return writeListing(w, files) })
-	})
+		return files, err
+	}, writeListing)
 }
 
 // writeListing writes a line for each path.

@@ -17,13 +17,7 @@ func newSharePeersCmd(g *globals) *cobra.Command {
 	return oneShare("peers", "List the machines of a share that are connected, or were met",
 		"List the machines of a share that are connected, or were met: node, address, whether it is in sync, what it lacks.",
 		func(ctx context.Context, name string) error {
-			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
-				peers, err := n.Peers(ctx, name)
-				if err != nil {
-					return err
-				}
-				return showList(g, peers, "nobody was met yet", func(w io.Writer) error { return writePeers(w, peers) })
-			})
+			return listFrom(ctx, g, "nobody was met yet", func(n *shareNode) ([]api.PeerInfo, error) { return n.Peers(ctx, name) }, writePeers)
 		})
 }
 
@@ -66,16 +60,13 @@ func newShareMembersCmd(g *globals) *cobra.Command {
 	return oneShare("members", "List the machines that belong to a share, and who admitted them",
 		"List the machines that belong to a share, who admitted each, and those that came with a token and are not listed yet.",
 		func(ctx context.Context, name string) error {
-			return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
+			return listFrom(ctx, g, "there are no members", func(n *shareNode) ([]api.MemberInfo, error) {
 				members, err := n.Members(ctx, name)
-				if err != nil {
-					return err
-				}
 				for i := range members {
 					members[i].By = orEmpty(members[i].By)
 				}
-				return showList(g, members, "there are no members", func(w io.Writer) error { return writeMembers(w, members) })
-			})
+				return members, err
+			}, writeMembers)
 		})
 }
 

@@ -30,41 +30,42 @@ func newShareStatusCmd(g *globals) *cobra.Command {
 }
 
 func runShareStatus(ctx context.Context, g *globals, names []string) error {
-	return g.withShares(ctx, nodeOptions{access: toRead}, func(n *shareNode) error {
-		names, err := namesOrAll(ctx, n, names)
-		if err != nil {
-			return err
-		}
-		var all []*api.Status
-		for _, name := range names {
-			status, err := n.Status(ctx, name)
-			if err != nil {
-				return err
-			}
-			all = append(all, completed(status))
-		}
+	return listFrom(ctx, g, "there are no shares", func(n *shareNode) (all []*api.Status, err error) {
 		if !n.running {
 			g.output().Note("no node runs: this is what was known last")
 		}
-		return showList(g, all, "there are no shares", func(w io.Writer) error { return writeStatuses(w, all) })
-	})
+		err = eachNamed(ctx, n, names, func(name string) error {
+			status, err := n.Status(ctx, name)
+			if err == nil {
+				all = append(all, completed(status))
+			}
+			return err
+		})
+		return all, err
+	}, writeStatuses)
 }
 
-// namesOrAll are the shares that are named or, when none is, all.
-func namesOrAll(ctx context.Context, n *shareNode, names []string) ([]string, error) {
-	for _, name := range names {
-		if err := checkShareName(name); err != nil {
-			return nil, err
+// eachNamed calls do for the shares that are named or, when none is, for all.
+func eachNamed(ctx context.Context, n *shareNode, names []string, do func(name string) error) error {
+	if len(names) == 0 {
+		shares, err := n.List(ctx)
+		if err != nil {
+			return err
+		}
+		for _, s := range shares {
+			names = append(names, s.Name)
 		}
 	}
-	if len(names) > 0 {
-		return names, nil
+	for _, name := range names {
+		err := checkShareName(name)
+		if err == nil {
+			err = do(name)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	shares, err := n.List(ctx)
-	for _, s := range shares {
-		names = append(names, s.Name)
-	}
-	return names, err
+	return nil
 }
 
 // completed has empty lists where there were none, as JSON wants them.
