@@ -4,17 +4,23 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"shoal/bt/bttest"
 	"shoal/commands"
 )
 
 const root = "../.."
 
-// tourCmd is "tour FILE GUIDE": it writes the commands that a guide shows to a file.
+// tourPort is a port in a guide.
+var tourPort = regexp.MustCompile(`\b268[0-9][0-9]\b`)
+
+// tourCmd is "tour FILE GUIDE": it writes the commands that a guide shows to a file. Guides are tried at the same time, on
+// one machine: ports from 26800 to 26899 become others, that no other guide has.
 func tourCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: tour FILE GUIDE")
@@ -31,7 +37,14 @@ func tourCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if tour.Len() == 0 {
 		ts.Fatalf("%s has no commands between ```sh and ```", args[1])
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(tour.String()), 0o644))
+	ports := map[string]string{}
+	commands := tourPort.ReplaceAllStringFunc(tour.String(), func(port string) string {
+		if ports[port] == "" {
+			ports[port] = strconv.Itoa(bttest.FreePort(scriptT{ts}))
+		}
+		return ports[port]
+	})
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(commands), 0o644))
 }
 
 // guides are the texts that people read, by path.
