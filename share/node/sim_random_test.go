@@ -310,6 +310,16 @@ func TestSimDatabases(t *testing.T) {
 	simSeeds(t, 4, func(t *testing.T, seed uint64) { simRun(t, seed, nil, strict{}) })
 }
 
+// TestSimSeeds: histories that went wrong once.
+func TestSimSeeds(t *testing.T) {
+	t.Parallel()
+	for _, seed := range []uint64{
+		941956774, // heads that are split name what their merge does not have, and nobody has
+	} {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { simRun(t, seed, nil, strict{}) })
+	}
+}
+
 // known reports whether another machine that runs has a head of the share.
 func (w *simWorld) known(but *simMachine) bool {
 	for _, m := range w.all {

@@ -243,3 +243,51 @@ func TestSimDirectoryMoved(t *testing.T) {
 		})
 	}
 }
+
+// One of two heads names files that the other saw, and removed; nobody has these any more. A store that comes then cannot
+// read which of them count: it does not wait for what no writer gives, and takes it when somebody has it after all.
+func TestSimSplitHeads(t *testing.T) {
+	t.Parallel()
+	simulate(t, 108, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		w.share("admin", "write")
+		b := w.all[1]
+		late := w.machine("read")
+		a.write("gone", simBytes(108, 1, 1000), false)
+		a.write("gone.big", simBytes(108, 2, 400_000), false)
+		late.join()
+		w.settle(10 * time.Minute)
+		late.stop()
+		w.net.part(func(netip.AddrPort, netip.AddrPort) bool { return true })
+		b.remove("gone")
+		b.remove("gone.big")
+		a.write("new", simBytes(108, 3, 1000), false)
+		time.Sleep(3 * time.Minute)
+		w.net.part(nil)
+		w.settle(10 * time.Minute)
+		if got := len(a.engine().kept().frontier()); got != 2 {
+			t.Fatalf("%d heads", got)
+		}
+		a.remove(".shoal/archive")
+		b.remove(".shoal/archive")
+		s := w.machine("store")
+		s.join()
+		w.settle(10 * time.Minute)
+		if s.engine().store.missing() != 0 || len(s.engine().store.wanted) == 0 {
+			t.Error("the store has given up what may still come")
+		}
+		s.stop()
+		s.start() // nothing of it is remembered
+		w.settle(10 * time.Minute)
+		// Somebody has it after all: who was away since.
+		w.net.part(func(x, y netip.AddrPort) bool { return x == late.addr && y != s.addr || y == late.addr && x != s.addr })
+		late.start()
+		time.Sleep(10 * time.Minute)
+		w.quiet()
+		if st := s.engine().store; len(st.wanted)+len(st.large) != 0 {
+			t.Errorf("%d small and %d large ones did not come", len(st.wanted), len(st.large))
+		}
+		w.net.part(nil)
+		w.settle(10 * time.Minute)
+	})
+}

@@ -38,9 +38,12 @@ type store struct {
 	out     int              // of wanted: asked for
 	named   map[blob.ID]bool // of what was on the list once: whether the frontier namedOf names it
 	namedOf [32]byte
-	larges  []blob.ID // infos whose data is to be fetched
-	large   map[blob.ID]*largeWish
-	running int // of those
+	// What is on the list although the merge of the frontier needlessOf does not need it, and nobody has it.
+	needless   map[blob.ID]bool
+	needlessOf [32]byte
+	larges     []blob.ID // infos whose data is to be fetched
+	large      map[blob.ID]*largeWish
+	running    int // of those
 
 	pending []pendingBlob // came and is not durable yet
 	held    map[blob.ID]bool
@@ -50,8 +53,9 @@ type store struct {
 
 // largeWish is a large file that is to be fetched.
 type largeWish struct {
-	running bool
-	after   time.Time // not before this
+	running  bool
+	after    time.Time // not before this
+	unserved bool      // nobody sent anything of it for a minute
 }
 
 // defaultReserve is how many bytes stay free on the disk of a share, unless its options say otherwise: enough for the

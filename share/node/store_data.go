@@ -56,7 +56,9 @@ func (s *store) getLarge(info blob.ID) error {
 		}
 		fetch := func() error { return s.e.download(s.e.ctx, &blob.Large{Torrent: *t}, st, true) }
 		for err = errUnserved; errors.Is(err, errUnserved); {
-			err = s.e.node.transfers.use(s.e.ctx, fetch)
+			if err = s.e.node.transfers.use(s.e.ctx, fetch); errors.Is(err, errUnserved) {
+				s.noteUnserved(info)
+			}
 		}
 		if err != nil {
 			return errors.Join(err, st.flush())
@@ -76,6 +78,16 @@ func (s *store) getLarge(info blob.ID) error {
 		}
 		return tx.SetData(now)
 	})
+}
+
+// noteUnserved notes that nobody who is here sends anything of a torrent.
+func (s *store) noteUnserved(info blob.ID) {
+	s.mu.Lock()
+	if w := s.large[info]; w != nil {
+		w.unserved = true
+	}
+	s.mu.Unlock()
+	s.e.poke()
 }
 
 // openData opens the sparse file of a torrent.

@@ -3,11 +3,13 @@ package node
 import (
 	"shoal/share/blob"
 	"shoal/share/index"
+	"shoal/share/wire"
 )
 
-// missing is how much of what this store should hold is not here; 0 when all is. What only superseded heads name, and
-// nobody who is here has any more, does not count: its author has gone on, and it may never come. The control goroutine
-// calls it.
+// missing is how much of what this store should hold is not here; 0 when all is. What nobody who is here has any more does
+// not count when only superseded heads name it: its author has gone on, and it may never come. Nor does it when the frontier
+// is split and a writer has all that its heads come to (needless). It stays on the list: who has it may come. The control
+// goroutine calls it.
 func (s *store) missing() int64 {
 	s.mu.Lock()
 	n := int64(len(s.wanted) + len(s.large) + len(s.pending))
@@ -23,20 +25,63 @@ func (s *store) missing() int64 {
 	if err != nil {
 		return n
 	}
+	s.learnNeedless()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n = 0
 	for id := range s.wanted {
-		if named[id] {
+		if named[id] && !s.needless[id] {
 			n++
 		}
 	}
 	for id := range s.large {
-		if named[id] {
+		if named[id] && !s.needless[id] {
 			n++
 		}
 	}
 	return n
+}
+
+// learnNeedless notes what of the list no writer needs. Heads of a split frontier name what their merge no longer has, and
+// merging publishes nothing (docs/shares.md §3.4): only who can read knows what that is. A writer that is connected, has
+// this frontier, holds the whole share and lacks nothing has all that the merge has; what it does not give is not in it.
+// Called when all small blobs on the list were refused by everybody who is here.
+func (s *store) learnNeedless() {
+	frontier := s.e.kept().frontier()
+	hash := frontierHash(frontier)
+	knows := len(frontier) > 1 && s.e.net.writerHasAll(hash)
+	var quiet map[blob.ID]bool
+	if knows {
+		quiet = s.e.node.transfers.quiet()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.needlessOf != hash {
+		s.needless, s.needlessOf = map[blob.ID]bool{}, hash
+	}
+	if !knows {
+		return
+	}
+	for id := range s.wanted {
+		s.needless[id] = true
+	}
+	for id, w := range s.large {
+		if w.unserved || quiet[id] {
+			s.needless[id] = true
+		}
+	}
+}
+
+// writerHasAll reports whether a connected writer says that it lacks nothing of the whole share, with this frontier.
+func (s *swarm) writerHasAll(frontier [32]byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		if st := &p.state; p.hasState && st.Frontier == frontier && st.Missing == 0 && st.Mode == wire.Full && len(st.Sum) > 0 && p.conn.Hello().Writer != [8]byte{} {
+			return true
+		}
+	}
+	return false
 }
 
 // frontierNames is what of the list the heads of the frontier name. It is found out once for a frontier and a list.
