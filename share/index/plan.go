@@ -42,6 +42,8 @@ func Plan(shown []Shown, base []Base, rules Rules) []Op {
 func planGone(b *Base, rules Rules) []Op {
 	made := b.Local && b.Present && len(b.Dots) == 0 // by the user of a read-only node
 	switch {
+	case rules.ReadOnly && !b.Present: // also what its user made, and took away again
+		return []Op{{Kind: Forget, Path: b.Path, Base: b}}
 	case (b.found() || made) && !rules.reverts(b.Path):
 		return nil
 	case b.found():

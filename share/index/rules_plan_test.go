@@ -60,6 +60,10 @@ func TestPlanRules(t *testing.T) {
 		{"found by a read-only node, nothing shown", nil, row(file(2)), readOnly, nil},
 		{"found, reverted", nil, row(file(2)), revert, []OpKind{Delete}},
 
+		{"made there and taken away again", nil, row(file(2), local, absent), readOnly, []OpKind{Forget}},
+		{"that, reverted", nil, row(file(2), local, absent), revert, []OpKind{Forget}},
+		{"made there, is there", nil, row(file(2), local), readOnly, nil},
+
 		{"edited on a read-only node", []Shown{file(1, d1)}, row(file(1, d1), local), readOnly, nil},
 		{"removed on a read-only node", []Shown{file(1, d1)}, row(file(1, d1), local, absent), readOnly, nil},
 		{"edited there, and by others", []Shown{file(2, d2)}, row(file(1, d1), local), readOnly, []OpKind{Put}},

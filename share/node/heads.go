@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"maps"
+	"math"
 	"slices"
 
 	"shoal/share/blob"
@@ -61,6 +62,20 @@ func (l headList) frontier() (ids []blob.ID) {
 	}
 	slices.SortFunc(ids, func(a, b blob.ID) int { return bytes.Compare(a[:], b[:]) })
 	return ids
+}
+
+// published says up to where own heads have counted a writer id: false for a count that none of them can have had. Own heads
+// go in the order in which they came, so that those which are kept are all since the oldest of them; before it nothing is
+// known.
+func (l headList) published(w index.Writer) func(counter uint64) bool {
+	oldest, counts := uint64(math.MaxUint64), map[uint64]bool{}
+	for i := range l.all {
+		if h := &l.all[i]; h.Mine && h.Writer == w {
+			oldest = min(oldest, h.Ctx[w])
+			counts[h.Ctx[w]] = true
+		}
+	}
+	return func(n uint64) bool { return n < oldest || counts[n] }
 }
 
 // incomplete are the heads whose index is not all here.

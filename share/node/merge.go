@@ -29,7 +29,7 @@ func (e *engine) mergeHeads() error {
 			return err
 		}
 	}
-	self := index.Self{Epoch: e.token.Epoch, State: e.row.State, Writer: e.row.Writer, Made: e.made}
+	self := index.Self{Epoch: e.token.Epoch, State: e.row.State, Writer: e.row.Writer, Made: e.made, Published: e.kept().published(e.row.Writer)}
 	joined, err := index.Join(e.ctx, e.forest, self, kept, e.freshWriter)
 	if err != nil {
 		e.blobs.written()

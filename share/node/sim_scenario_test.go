@@ -306,14 +306,14 @@ func TestSimFifty(t *testing.T) {
 	})
 }
 
-// 5,000 runs of cron on one machine (by make soak; some in other runs), each with something to say, end with one writer id (issue: "share sync --for").
+// 5,000 runs of cron on one machine (by make soak; 40 in other runs), each with something to say, end with one writer id.
 func TestSimCron(t *testing.T) {
 	t.Parallel()
-	runs := 40 // each opens a database
+	runs, limit := 40, simLimit // each opens a database
 	if os.Getenv("SHOAL_SIM_SECONDS") != "" {
-		runs = 5000
+		runs, limit = 5000, time.Hour
 	}
-	simulate(t, 5000, func(t *testing.T, w *simWorld) {
+	simulateLong(t, 5000, limit, func(t *testing.T, w *simWorld) {
 		a := w.machine("admin")
 		w.share("admin", "write")
 		b := w.all[1]

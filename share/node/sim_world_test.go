@@ -65,8 +65,14 @@ const simLimit = 3 * time.Minute
 // simulate runs f in a bubble with an empty world.
 func simulate(t *testing.T, seed uint64, f func(t *testing.T, w *simWorld)) {
 	t.Helper()
+	simulateLong(t, seed, simLimit, f)
+}
+
+// simulateLong does so for a simulation that may take longer than others.
+func simulateLong(t *testing.T, seed uint64, limit time.Duration, f func(t *testing.T, w *simWorld)) {
+	t.Helper()
 	root, trace := simRoot(t), &simTrace{}
-	dog := time.AfterFunc(simLimit, func() { // of the real clock: in the bubble no time passes while somebody spins
+	dog := time.AfterFunc(limit, func() { // of the real clock: in the bubble no time passes while somebody spins
 		fmt.Fprintf(os.Stderr, "seed %d; what was logged last:\n%s", seed, trace)
 		panic("a simulation does not end: " + t.Name())
 	})
