@@ -35,7 +35,9 @@ func pauseShare(ctx context.Context, g *globals, name string, paused bool) error
 
 func newShareAcceptCmd(g *globals) *cobra.Command {
 	return oneShare("accept", "Apply what the guard against mass changes holds back",
-		"Apply what the guard against mass changes holds back here: files that others removed or replaced go to the archive.",
+		"Apply what the guard against mass changes holds back here: files that others removed or replaced go to the archive.\n"+
+			"Where an admin waits for others to say what is in the share, and nobody is left who could: begin anew with what is in\n"+
+			"the folder.",
 		func(ctx context.Context, name string) error {
 			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
 				count, err := n.Accept(ctx, name)

@@ -141,6 +141,11 @@ func (t *Tx) SetRef(n int64, ref string) error {
 	return t.exec("UPDATE share SET token = ? WHERE n = ?", ref, n)
 }
 
+// SetCreated lets a share that was joined be one that was made here: it waits for nobody.
+func (t *Tx) SetCreated(n int64) error {
+	return t.exec("UPDATE share SET created = 1 WHERE n = ?", n)
+}
+
 // SetPaused pauses or resumes a share.
 func (t *Tx) SetPaused(n int64, paused bool) error {
 	return t.exec("UPDATE share SET paused = ? WHERE n = ?", paused, n)

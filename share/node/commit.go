@@ -86,6 +86,27 @@ func (e *engine) mustWait() bool {
 	return !e.row.Created && len(e.row.State.Ctx) == 0 && !e.kept().any()
 }
 
+// mayBegin reports whether this node waits for a first head, and could make one: it has the admin secret.
+func (e *engine) mayBegin() bool {
+	return e.mustWait() && e.token.Role == secret.Admin && e.store == nil && e.link == nil
+}
+
+// beginAnew ends the waiting for a first head: nobody is left who has one. This node is the first member of a share that
+// begins with what is in its folder. Should somebody come after all, what he has and what is here are merged as any two
+// states are that do not know of each other: nothing of either is lost.
+func (e *engine) beginAnew() error {
+	if err := e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.SetCreated(e.n) }); err != nil {
+		return ioError("beginning anew", err)
+	}
+	e.row.Created = true
+	if err := e.enlist(); err != nil {
+		return err
+	}
+	e.showRoot()
+	e.poke()
+	return nil
+}
+
 // reported keeps what a scan said beside its findings.
 func (e *engine) reported(r disk.Report, whole bool) error {
 	for _, p := range r.Settling {

@@ -56,7 +56,7 @@ func (k *promiser) runCopies() {
 // copiesNow is how many other nodes have all that this one has, and whether nothing would be lost without it.
 func (k *promiser) copiesNow(ctx context.Context) (full int, safe bool) {
 	e, c := k.e, &k.copies
-	if e.net == nil || e.forest == nil || !e.node.isRunning() {
+	if e.net == nil || !e.node.isRunning() {
 		return 0, false
 	}
 	c.mu.Lock()
@@ -83,14 +83,19 @@ func (k *promiser) copiesNow(ctx context.Context) (full int, safe bool) {
 }
 
 // countCopies asks those who count for all that is here. Who has all of it has the index too: its frontier is ours. asked:
-// there was somebody to ask.
+// there was somebody to ask. A store cannot read who the members are: copies are what any other node says it has, and for
+// safe count the stores that the policy names alone (docs/shares.md §6.6).
 func (k *promiser) countCopies(ctx context.Context) (full int, safe, asked bool, err error) {
 	e := k.e
 	need, counts, err := e.counting()
 	if err != nil {
 		return 0, false, false, err
 	}
-	units, ok, err := k.ownUnits(ctx)
+	own := k.ownUnits
+	if e.store != nil {
+		own = e.store.units
+	}
+	units, ok, err := own(ctx)
 	if err != nil {
 		return 0, false, false, err
 	}
@@ -100,7 +105,7 @@ func (k *promiser) countCopies(ctx context.Context) (full int, safe, asked bool,
 		e.net.mu.Lock()
 		same := p.hasState && p.state.Frontier == v.Frontier
 		e.net.mu.Unlock()
-		if same && counts(p.pk) {
+		if same && p.pk != e.pk && (e.store != nil || counts(p.pk)) {
 			peers = append(peers, p)
 		}
 	}
@@ -108,8 +113,10 @@ func (k *promiser) countCopies(ctx context.Context) (full int, safe, asked bool,
 		return 0, false, false, nil
 	}
 	claims := k.askAll(ctx, peers, units, 0)
+	seen := map[[32]byte]bool{}
 	for _, c := range claims {
-		if !slices.Contains(c.have, false) {
+		if !seen[c.node] && !slices.Contains(c.have, false) {
+			seen[c.node] = true
 			full++
 		}
 	}

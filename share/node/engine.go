@@ -95,6 +95,7 @@ type view struct {
 	Alarms    []string
 	Missing   int64 // bytes that should be here and are not
 	FS        disk.FS
+	MayBegin  bool   // see mayBegin
 	Full      string // why nothing more is taken; "" = there is room
 }
 
@@ -325,6 +326,7 @@ func (e *engine) act() (more bool, err error) {
 
 // show changes what others see of the engine.
 func (e *engine) show(state string, err error) {
+	begin := e.mayBegin()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	v := e.view
@@ -335,7 +337,7 @@ func (e *engine) show(state string, err error) {
 	v.Name, v.Dir, v.Paused = e.row.Name, e.row.Dir, e.row.Paused
 	v.Config = parseConfig(e.row.Options)
 	v.Root, v.Writer = e.row.State.Root, e.row.Writer
-	v.FS = nil
+	v.FS, v.MayBegin = nil, begin
 	if e.folder != nil {
 		v.FS = e.folder.fs
 	}

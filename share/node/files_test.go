@@ -237,26 +237,6 @@ func TestDropIsRefused(t *testing.T) {
 	}
 }
 
-func TestStatusCountsCopies(t *testing.T) {
-	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent})
-	b := a.joiner("b", "write", api.ShareConfig{})
-	a.admitted(b)
-	a.inSync()
-	b.inSync()
-	waitFor(t, "a copy", func() bool {
-		s, err := b.Status(t.Context(), "s")
-		return err == nil && s.FullCopies == 1 && s.SafeToLeave
-	})
-	// A node that holds a copy no longer, or never did, is no copy.
-	if _, err := a.Drop(short(t, time.Minute), "s", []string{"x"}, false); err != nil {
-		t.Fatal(err)
-	}
-	full, safe, asked, err := b.engine().promise.countCopies(t.Context())
-	if err != nil || full != 0 || safe || !asked {
-		t.Fatalf("%d copies, safe %v, asked %v, %v", full, safe, asked, err)
-	}
-}
-
 func TestStorePromises(t *testing.T) {
 	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent})
 	b := a.joiner("b", "store", api.ShareConfig{})

@@ -55,13 +55,17 @@ func (e *engine) release(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// Accept applies what is held on this node, and says how many paths that is.
+// Accept applies what is held on this node, and says how many paths that is. Where an admin waits for a first head, it begins
+// anew instead.
 func (n *Node) Accept(ctx context.Context, name string) (count int, err error) {
 	e, err := n.find(name)
 	if err != nil {
 		return 0, err
 	}
 	err = e.do(ctx, func() error {
+		if e.mayBegin() {
+			return e.beginAnew()
+		}
 		paths := slices.Sorted(maps.Keys(e.plan.held))
 		todo := make([]string, 0, len(paths))
 		for _, p := range paths {

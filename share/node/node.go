@@ -76,6 +76,7 @@ type Node struct {
 	collecting sync.Mutex // held by a collection
 	invites    *inviter
 	linking    sync.Mutex // held while shares that came by links come and go
+	run        [8]byte    // of this process: see wire.Hello
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -98,6 +99,9 @@ func Open(ctx context.Context, opts Options) (_ *Node, err error) {
 			n.Close()
 		}
 	}()
+	if _, err := io.ReadFull(n.random, n.run[:]); err != nil {
+		return nil, fmt.Errorf("opening the state folder: %w", err)
+	}
 	if err := os.MkdirAll(n.home, 0o700); err != nil {
 		return nil, ioError("opening the state folder", err)
 	}

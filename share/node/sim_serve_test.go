@@ -1,9 +1,12 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -215,6 +218,12 @@ func TestSimClonesMeet(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				w.net.part(nil)
 				w.settle(time.Hour)
+				if !b.clonesSeen() && !c.clonesSeen() {
+					t.Error("neither says that there is another with its key")
+				}
+				if a.clonesSeen() {
+					t.Error("one that was not cloned says it was")
+				}
 				for _, m := range w.all {
 					if tree := m.tree(); tree["of b"] == "" || tree["of c"] == "" || len(m.contents()) < 8 {
 						t.Errorf("%s has %v", m.name, tree)
@@ -231,6 +240,15 @@ func TestSimClonesMeet(t *testing.T) {
 			})
 		})
 	}
+}
+
+// clonesSeen reports whether status says that a clone of the machine runs.
+func (m *simMachine) clonesSeen() bool {
+	s, err := m.node().Status(context.Background(), "s")
+	if err != nil {
+		m.w.t.Fatal(err)
+	}
+	return slices.ContainsFunc(s.Alarms, func(a string) bool { return strings.Contains(a, "copy of this machine's state folder") })
 }
 
 // Scenario 6, T4: a machine is put back, disk, database and memory, to before, or after, what it last published.

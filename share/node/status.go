@@ -198,8 +198,10 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Alarms = append(s.Alarms, alarms...)
-	s.Sentence = sentence(s)
+	s.Alarms = slices.Concat(s.Alarms, alarms, e.net.cloneAlarms())
+	if s.Sentence = sentence(s); s.Running && v.MayBegin {
+		s.Sentence += fmt.Sprintf("; if no other machine has it any more, \"shoal share accept %s\" begins anew with what is in the folder", s.Name)
+	}
 	if s.Full != "" && s.Running {
 		s.Sentence = "full: what is here is served, and nothing more is taken (" + s.Full + "); " + s.Sentence
 	}
@@ -319,12 +321,18 @@ func sentence(s *api.Status) string {
 	case api.StateScanning:
 		return "looking at the folder; " + peers
 	case api.StateWaiting:
+		if s.Peers > 0 {
+			return "waiting for a peer that knows what is in the share; " + peers
+		}
 		return "waiting for a first peer; none has been met yet"
 	case api.StateHeld:
 		return fmt.Sprintf("%d changes by others wait for you: accept or reject them; %s", len(s.Held), peers)
 	case api.StateInSync:
 		if s.Peers == 0 {
 			return "nothing to do; no peer is connected"
+		}
+		if s.SafeToLeave {
+			return fmt.Sprintf("in sync with what is known; %s; %d other full copies: safe to switch this machine off", peers, s.FullCopies)
 		}
 		return "in sync with what is known; " + peers
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -28,10 +29,18 @@ type swarm struct {
 	mu       sync.Mutex // guards what follows
 	ended    bool       // nothing may be spawned
 	meeting  Meeting    // nil at first
-	peers    map[[32]byte]*peer
+	peers    map[peerID]*peer
 	said     wire.State // last told
 	whole    [32]byte   // the frontier of which a peer last said that it wants nothing more, also one that has left; zero = none
 	failures failures   // of handshakes, by address
+	clones   clones
+}
+
+// peerID is a process: a key, and which of those that have it. A machine that was cloned is as many peers as it has clones,
+// and one that was started again is not kept out by what is left of its last connection.
+type peerID struct {
+	pk  [32]byte
+	run [8]byte
 }
 
 // peer is a connected node.
@@ -48,8 +57,12 @@ type peer struct {
 	told     bool             // our state, as it is now
 }
 
+func idOf(c *wire.Conn) peerID { return peerID{c.Hello().PK, c.Hello().Run} }
+
+func (p *peer) id() peerID { return idOf(p.conn) }
+
 func newSwarm(e *engine) *swarm {
-	s := &swarm{e: e, config: parseConfig(e.row.Options), fetcher: wire.NewFetcher(wire.FetcherOptions{}), peers: map[[32]byte]*peer{}, wake: make(chan struct{}, 1)}
+	s := &swarm{e: e, config: parseConfig(e.row.Options), fetcher: wire.NewFetcher(wire.FetcherOptions{}), peers: map[peerID]*peer{}, wake: make(chan struct{}, 1)}
 	s.index = newIndexer(s)
 	bring := e.brought
 	if e.store != nil {
@@ -153,10 +166,13 @@ func (s *swarm) remembered() (addrs []netip.AddrPort) {
 // meet makes a member of a connection, and serves it to its end.
 func (s *swarm) meet(link Link) {
 	e := s.e
-	c, err := wire.Open(e.ctx, link, wire.Config{Keys: e.keys, Identity: e.self, Hello: s.hello, Serve: e.serve, Handler: s, Counters: &e.counters})
+	c, err := wire.Open(e.ctx, link, wire.Config{Keys: e.keys, Identity: e.self, Hello: s.hello, Serve: e.serve, Run: e.node.run, Handler: s, Counters: &e.counters})
 	if err != nil {
 		if errors.Is(err, wire.ErrWrongSecret) {
 			s.wrongSecret(link.RemoteAddr().Addr())
+		}
+		if errors.Is(err, wire.ErrClone) {
+			s.metClone(link.RemoteAddr().Addr())
 		}
 		e.log.Debug("a connection came to nothing", "addr", link.RemoteAddr(), "why", err)
 		return
@@ -206,20 +222,20 @@ func (f *failures) third(a netip.Addr, now time.Time) bool {
 func (s *swarm) enter(p *peer) (keep Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.peers[p.pk]; old != nil {
+	if old := s.peers[p.id()]; old != nil {
 		if !wire.Stays(s.e.pk, p.pk, p.conn.Dialled()) {
 			return old.link
 		}
 		old.link.CloseFor(p.link)
 	}
-	s.peers[p.pk] = p
+	s.peers[p.id()] = p
 	return nil
 }
 
 func (s *swarm) leave(p *peer) {
 	s.mu.Lock()
-	if s.peers[p.pk] == p {
-		delete(s.peers, p.pk)
+	if s.peers[p.id()] == p {
+		delete(s.peers, p.id())
 	}
 	s.mu.Unlock()
 	s.e.promise.waiting.left(p.conn)
@@ -298,7 +314,7 @@ func (s *swarm) Lied(c *wire.Conn, id blob.ID) {
 func (s *swarm) byConn(c *wire.Conn) *peer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.peers[c.Hello().PK]; p != nil && p.conn == c {
+	if p := s.peers[idOf(c)]; p != nil && p.conn == c {
 		return p
 	}
 	return nil
@@ -323,6 +339,9 @@ func (s *swarm) all() (all []*peer) {
 	for _, p := range s.peers {
 		all = append(all, p)
 	}
-	slices.SortFunc(all, func(a, b *peer) int { return slices.Compare(a.pk[:], b.pk[:]) })
+	slices.SortFunc(all, func(a, b *peer) int {
+		x, y := a.id(), b.id()
+		return cmp.Or(slices.Compare(x.pk[:], y.pk[:]), slices.Compare(x.run[:], y.run[:]))
+	})
 	return all
 }

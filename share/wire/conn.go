@@ -17,7 +17,9 @@ type Config struct {
 	Keys     *secret.Keys
 	Identity secret.Identity
 
-	// Hello is what to introduce ourselves with; proofs and version are filled in. nil: nothing beyond those.
+	// Run is of this process, and no other: by it a node tells itself from a clone with its key. Zero: it cannot.
+	Run [8]byte
+	// Hello is what to introduce ourselves with; proofs, version and Run are filled in. nil: nothing beyond those.
 	Hello func() Hello
 	// Serve is the whole blob that a peer asked for; any error, such as ErrNotHere, answers NO. It decides whether the
 	// peer may have it: only ids reached from kept heads of this share. It may block; one call per Conn runs at a time.
@@ -67,7 +69,7 @@ type Conn struct {
 }
 
 // Open makes a link of a stranger a connection to a member: handshake, then HELLO of both sides, in at most OpenTimeout.
-// Nothing that the peer asks for is answered before Run. The error wraps ErrWrongSecret, ErrVersion, ErrSelf,
+// Nothing that the peer asks for is answered before Run. The error wraps ErrWrongSecret, ErrVersion, ErrSelf, ErrClone,
 // ErrProtocol, ErrTimeout, or is that of the link, which is closed after any error.
 func Open(ctx context.Context, link Link, cfg Config) (*Conn, error) {
 	if cfg.Clock == nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"shoal/share/secret"
@@ -45,11 +46,11 @@ func (m *Hello) sign(id secret.Identity, share secret.ShareID, dialled bool, bin
 
 // verify checks the peer's HELLO; dialled says that the peer did.
 func (m *Hello) verify(own [32]byte, share secret.ShareID, dialled bool, binding []byte) error {
-	if m.PK == own {
-		return ErrSelf
-	}
 	if !secret.Verify(m.PK[:], secret.SignHello, append([]byte{role(dialled)}, binding...), m.Sig[:]) {
 		return fmt.Errorf("%w: its name is not signed", ErrProtocol)
+	}
+	if m.PK == own {
+		return ErrSelf
 	}
 	if !secret.Verify(m.PK[:], secret.SignJoin, append(share[:], m.Box[:]...), m.SigJ[:]) {
 		return fmt.Errorf("%w: its box is not signed", ErrProtocol)
@@ -99,6 +100,9 @@ func greet(ctx context.Context, s *Secure, cfg *Config) (*Hello, error) {
 		return nil, fmt.Errorf("%w: it began with %s", ErrProtocol, m.Type())
 	}
 	if err := hello.verify(cfg.Identity.Key(), cfg.Keys.Share, !dialled, s.binding); err != nil {
+		if errors.Is(err, ErrSelf) && hello.Run != cfg.Run && hello.Run != [8]byte{} {
+			err = ErrClone
+		}
 		return nil, err
 	}
 	if !dialled {
@@ -112,6 +116,7 @@ func sendHello(ctx context.Context, s *Secure, cfg *Config) error {
 	if cfg.Hello != nil {
 		m = cfg.Hello()
 	}
+	m.Run = cfg.Run
 	m.sign(cfg.Identity, cfg.Keys.Share, s.link.Dialled(), s.binding)
 	b, err := appendMessage(nil, &m)
 	if err != nil {

@@ -47,8 +47,18 @@ func TestHelloIsProved(t *testing.T) {
 		change func(s *wire.Secure) wire.Message
 		want   error
 	}{
-		"all is well":     {func(s *wire.Secure) wire.Message { return good(s, identity(9), "i") }, nil},
-		"own key":         {func(s *wire.Secure) wire.Message { return good(s, identity(2), "i") }, wire.ErrSelf},
+		"all is well": {func(s *wire.Secure) wire.Message { return good(s, identity(9), "i") }, nil},
+		"own key":     {func(s *wire.Secure) wire.Message { return good(s, identity(2), "i") }, wire.ErrSelf},
+		"own key, elsewhere": {func(s *wire.Secure) wire.Message {
+			m := good(s, identity(2), "i")
+			m.Run = [8]byte{1}
+			return m
+		}, wire.ErrClone},
+		"own key, not signed": {func(s *wire.Secure) wire.Message {
+			m := good(s, identity(9), "i")
+			m.PK, m.Run = good(s, identity(2), "i").PK, [8]byte{1}
+			return m
+		}, wire.ErrProtocol},
 		"thrown back":     {func(s *wire.Secure) wire.Message { return good(s, identity(9), "r") }, wire.ErrProtocol},
 		"not a hello":     {func(*wire.Secure) wire.Message { return &wire.Ack{} }, wire.ErrProtocol},
 		"an unknown type": {func(*wire.Secure) wire.Message { return &wire.Unknown{} }, wire.ErrProtocol},

@@ -84,6 +84,7 @@ type Hello struct {
 	SigJ   [64]byte // by PK: of the share's id and Box
 	Name   string   // for people; "" = none
 	Writer [8]byte  // own writer id: asks for all heads of it; zero = none
+	Run    [8]byte  // of this process: one key in two of them is a machine that was cloned; zero = not said
 	Addrs  []netip.AddrPort
 	Heads  []blob.ID // the frontier, and incomplete ones
 	Feat   []string  // what this node can do beyond Ver
@@ -204,6 +205,7 @@ func (m *Hello) fields(c *codec) {
 	c.ids("heads", &m.Heads, 0, MaxHeads, blob.Head)
 	c.words("name", &m.Name, maxName)
 	c.fixed("pk", m.PK[:], false)
+	c.fixed("run", m.Run[:], true)
 	c.fixed("sig", m.Sig[:], false)
 	c.fixed("sigj", m.SigJ[:], false)
 	c.number("ver", &m.Ver, maxInt)

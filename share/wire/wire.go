@@ -59,6 +59,7 @@ var (
 	ErrWrongSecret = errors.New("the peer does not know the secret")
 	ErrVersion     = errors.New("the peer speaks another version of the protocol")
 	ErrSelf        = errors.New("the peer is this node itself")
+	ErrClone       = errors.New("the peer is another process with this node's key")
 	ErrProtocol    = errors.New("the peer broke the protocol")
 	ErrLies        = errors.New("the peer sent too many blobs that are not what they should be")
 	ErrSilent      = errors.New("the peer takes nothing in")
