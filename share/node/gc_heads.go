@@ -59,7 +59,7 @@ func (e *engine) dropOldHeads() error {
 	for i := range l.all {
 		h := &l.all[i]
 		// It may have been superseded by one that is gone, too: what counts is what is kept.
-		if !h.Superseded.IsZero() && e.node.ages.of(h.Superseded) > keep && slices.ContainsFunc(l.all, func(o db.Head) bool { return dominates(&o, h) }) {
+		if !h.Superseded.IsZero() && e.node.ages.of(h.Superseded) > keep && l.dominated(h) {
 			gone[h.ID] = true
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // headList is the kept heads of a share.
 type headList struct {
 	all  []db.Head
-	root map[blob.ID]blob.Cap // caps of the roots of heads, for those who can read
+	root map[blob.ID]blob.Cap // caps of the roots of heads, for those who can read; of those that were asked for
 }
 
 // any reports whether a complete head is kept.
@@ -52,11 +52,21 @@ func dominates(h, o *db.Head) bool {
 	return true
 }
 
+// dominated reports whether a kept head dominates h. It is a late one as a rule, and there may be thousands.
+func (l headList) dominated(h *db.Head) bool {
+	for i := len(l.all) - 1; i >= 0; i-- {
+		if dominates(&l.all[i], h) {
+			return true
+		}
+	}
+	return false
+}
+
 // frontier is the complete heads that no other dominates, in order of their ids.
 func (l headList) frontier() (ids []blob.ID) {
 	for i := range l.all {
 		h := &l.all[i]
-		if h.Complete && !slices.ContainsFunc(l.all, func(o db.Head) bool { return dominates(&o, h) }) {
+		if h.Complete && !l.dominated(h) {
 			ids = append(ids, h.ID)
 		}
 	}
@@ -119,33 +129,20 @@ func (e *engine) loadHeads() error {
 	if err != nil {
 		return err
 	}
-	for i := range l.all {
-		if e.forest != nil {
-			if err := e.openHead(&l, &l.all[i]); err != nil {
-				return err
-			}
-		}
-	}
 	e.changeHeads(func(to *headList) { *to = l })
 	return nil
 }
 
-// openHead finds the key of a head's root.
-func (e *engine) openHead(l *headList, h *db.Head) error {
-	root, err := e.rootOf(h)
-	if err == nil {
-		l.root[h.ID] = root
-	}
-	return err
-}
-
-// rootOf is the root of a head, with its key.
+// rootOf is the root of a kept head, with its key.
 func (e *engine) rootOf(h *db.Head) (blob.Cap, error) {
+	if root, ok := e.kept().root[h.ID]; ok {
+		return root, nil
+	}
 	b, err := e.blobs.Get(h.ID)
 	if err != nil {
 		return blob.Cap{}, err
 	}
-	head, err := index.ParseHead(e.token.Share, h.ID, b)
+	head, err := index.ReadHead(e.token.Share, h.ID, b)
 	if err != nil {
 		return blob.Cap{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shoal/share/api"
+	"shoal/share/blob"
 	"shoal/share/db"
 	"shoal/share/index"
 )
@@ -47,19 +48,19 @@ func (e *engine) oldHeads() (all []oldHead, err error) {
 			continue
 		}
 		o := oldHead{Head: h}
-		if o.root, err = forest.ReadRoot(l.root[h.ID]); err != nil {
-			return nil, err
-		}
 		b, err := e.blobs.Get(h.ID)
 		if err != nil {
 			return nil, err
 		}
-		head, err := index.ParseHead(e.token.Share, h.ID, b)
+		head, err := index.ReadHead(e.token.Share, h.ID, b)
 		if err != nil {
 			return nil, err
 		}
 		sealed, err := head.ForReaders(e.keys)
 		if err != nil {
+			return nil, err
+		}
+		if o.root, err = forest.ReadRoot(blob.Cap{ID: h.Root, Key: sealed.Root}); err != nil {
 			return nil, err
 		}
 		o.made = time.Unix(0, sealed.Time)

@@ -317,15 +317,12 @@ func (e *engine) takeHead(head *index.Head, from *index.MemBlobs) error {
 		if !l.has(h.ID) {
 			l.all = append(l.all, h)
 		}
-		if e.forest != nil {
-			err = e.openHead(l, &h)
-		}
 	})
 	if s := e.swarmNow(); s != nil {
 		s.announce(h.ID)
 	}
 	e.poke()
-	return err
+	return nil
 }
 
 // endExports ends exports that were made for links which are gone, as far as this node has the secrets.

@@ -80,23 +80,28 @@ func (e *engine) made(d index.Dot) (j index.JournalEvent, ok bool) {
 // keptHeads is the complete heads as Join wants them, and whether one is new.
 func (e *engine) keptHeads() (kept []index.Kept, news bool, err error) {
 	l := e.kept()
+	if !slices.ContainsFunc(l.all, func(h db.Head) bool { return h.Complete && !h.Merged && h.Epoch == e.token.Epoch }) {
+		return nil, false, nil
+	}
+	roots := map[blob.ID]blob.Cap{}
 	for i := range l.all {
 		h := &l.all[i]
 		if !h.Complete || h.Epoch != e.token.Epoch {
 			continue
 		}
 		k := index.Kept{ID: h.ID, Epoch: h.Epoch, Writer: h.Writer, Mine: h.Mine, Merged: h.Merged}
-		if !k.Merged {
-			news = true
+		if roots[h.ID], err = e.rootOf(h); err != nil {
+			return nil, false, err
 		}
-		root, err := e.forest.ReadRoot(l.root[h.ID])
+		root, err := e.forest.ReadRoot(roots[h.ID])
 		if err != nil {
 			return nil, false, err
 		}
 		k.State = index.State{Ctx: h.Ctx, Root: root}
 		kept = append(kept, k)
 	}
-	return kept, news, nil
+	e.changeHeads(func(l *headList) { maps.Copy(l.root, roots) })
+	return kept, true, nil
 }
 
 // joined makes the result of a merge the state.
@@ -204,7 +209,7 @@ func (e *engine) supersede() error {
 	superseded, gone := map[blob.ID]bool{}, map[blob.ID]bool{}
 	for i := range l.all {
 		h := &l.all[i]
-		if h.Superseded.IsZero() && slices.ContainsFunc(l.all, func(o db.Head) bool { return dominates(&o, h) }) {
+		if h.Superseded.IsZero() && l.dominated(h) {
 			superseded[h.ID], gone[h.ID] = true, !h.Complete
 		}
 	}

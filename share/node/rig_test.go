@@ -163,15 +163,7 @@ func (r *rig) heads(to *engine) {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		to.changeHeads(func(l *headList) {
-			l.all = append(l.all, h)
-			if to.forest != nil {
-				err = to.openHead(l, &h)
-			}
-		})
-		if err != nil {
-			r.t.Fatal(err)
-		}
+		to.changeHeads(func(l *headList) { l.all = append(l.all, h) })
 	}
 	r.step(to)
 }

@@ -29,7 +29,7 @@ func (e *engine) writers(t *db.Tx, ctx index.Context) ([]api.WriterAt, error) {
 		if err != nil {
 			return nil, err
 		}
-		head, err := index.ParseHead(e.token.Share, h.ID, b)
+		head, err := index.ReadHead(e.token.Share, h.ID, b)
 		if err != nil {
 			continue
 		}
