@@ -10,15 +10,16 @@ import (
 
 // Checked is what [Forest.Check] has looked at.
 type Checked struct {
-	Nodes   int   // that were read
-	Entries int64 // below all paths that lead to those nodes; math.MaxInt64 may stand for more
+	Nodes    int   // that were read
+	Entries  int64 // below all paths that lead to those nodes; math.MaxInt64 may stand for more
+	Repeated int64 // of those, how many were met before by another path
 }
 
 // Check checks a whole state as that of a stranger: every node as [Forest.CheckNode] does, and that no node is split
 // without need. c is the root node; foreign says that it is that of an export. known is a state that is known
 // to be right, or nothing: what stands at the same place there is not looked at again. Errors wrap [ErrInvalid] when the state
-// is not right, and [ErrMissing] when nodes are not here. A small state can be made to have very many paths: they count
-// in Entries, and the time to check it does not depend on them.
+// is not right, and [ErrMissing] when nodes are not here. A small state can be made to have more paths than anybody can walk:
+// with more than [MaxRepeated] that nodes have in common it is refused, and the time to find that out does not depend on them.
 func (f *Forest) Check(ctx context.Context, c blob.Cap, foreign bool, known Root) (Checked, error) {
 	k := checker{f: f, ctx: ctx, done: make(map[Child]subtree)}
 	refs, plain, err := f.open(c)
@@ -37,6 +38,9 @@ func (f *Forest) Check(ctx context.Context, c blob.Cap, foreign bool, known Root
 		var t subtree
 		t, err = k.top(kid, was)
 		k.Entries = plus(k.Entries, t.entries)
+	}
+	if err == nil && k.Repeated > MaxRepeated {
+		err = overLimit("more than %d entries that several paths lead to", MaxRepeated)
 	}
 	return k.Checked, err
 }
@@ -71,6 +75,7 @@ type good struct {
 // tree checks a node and all below it.
 func (k *checker) tree(c Child, was good) (subtree, error) {
 	if t, ok := k.done[c]; ok {
+		k.Repeated = plus(k.Repeated, t.entries)
 		return t, nil
 	}
 	if err := k.ctx.Err(); err != nil {

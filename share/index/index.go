@@ -33,6 +33,7 @@ const (
 	MaxHead     = 512 << 10
 	MaxWriters  = 4096 // of a context
 	MaxValue    = 2 << 10
+	MaxRepeated = 1 << 20 // entries of a state that stand in a node which another path leads to, too
 )
 
 // A Writer is a random id under which one node counts its events, until it cannot prove that nobody else uses it (§4.2).

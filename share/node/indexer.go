@@ -29,34 +29,19 @@ type indexer struct {
 	looked time.Time // when heads were last looked at
 	retry  []blob.ID // that could not be written
 
-	mu    sync.Mutex // guards what follows
-	known map[blob.ID]bool
-	whole map[blob.ID]bool // nodes below which everything is here
+	mu     sync.Mutex                 // guards what follows
+	heads  map[blob.ID]*peer          // that are on their way, and who told of them
+	toldBy map[*peer]map[blob.ID]bool // the same by peers
+	whole  map[blob.ID]bool           // nodes below which everything is here
+	wrong  map[blob.ID]bool           // heads whose index is not right: they are not asked for again
 }
 
 func newIndexer(s *swarm) *indexer {
 	e := s.e
-	x := &indexer{s: s, blobs: e.newBlobs(), whole: map[blob.ID]bool{}, known: map[blob.ID]bool{}}
+	x := &indexer{s: s, blobs: e.newBlobs(), whole: map[blob.ID]bool{}, wrong: map[blob.ID]bool{}, heads: map[blob.ID]*peer{}, toldBy: map[*peer]map[blob.ID]bool{}}
 	x.refs = index.RefsIn(x.blobs)
 	x.job = s.fetcher.NewLasting(x.take, func(blob.ID) { x.look(time.Second); x.lookIfLast(0) }, x.idle)
 	return x
-}
-
-// want asks for heads that are not known.
-func (x *indexer) want(ids []blob.ID) {
-	l := x.s.e.kept()
-	x.mu.Lock()
-	var more []blob.ID
-	for _, id := range ids {
-		if id.Kind() == blob.Head && !x.known[id] && !l.has(id) && len(x.known) < 4*maxIncomplete {
-			x.known[id] = true
-			more = append(more, id)
-		}
-	}
-	x.mu.Unlock()
-	if len(more) > 0 {
-		x.job.Want(more...)
-	}
 }
 
 // run fetches until ctx is done.
@@ -197,6 +182,7 @@ func (x *indexer) below(id blob.ID) error {
 // head takes in a head, if it is one of this share and epoch.
 func (x *indexer) head(id blob.ID, b []byte) error {
 	e := x.s.e
+	defer x.came(id)
 	head, err := index.ParseHead(e.token.Share, id, b)
 	if err != nil || head.Epoch != e.token.Epoch {
 		e.log.Warn("a head is not one of this share", "id", id, "why", err)
@@ -208,10 +194,8 @@ func (x *indexer) head(id blob.ID, b []byte) error {
 			return nil
 		}
 	}
-	l := e.kept()
-	if len(l.incomplete()) >= maxIncomplete {
-		e.log.Warn("a head is refused: too many are not whole", "id", id)
-		return nil
+	if err := x.makeRoom(); err != nil {
+		return err
 	}
 	h := db.Head{ID: id, Epoch: head.Epoch, Writer: head.Writer, Ctx: head.Ctx, Root: head.Root, Received: e.node.now()}
 	err = e.node.db.Update(e.ctx, func(t *db.Tx) (err error) {
@@ -276,7 +260,10 @@ func (x *indexer) look(every time.Duration) {
 			if errors.Is(err, context.Canceled) {
 				return
 			}
-			e.log.Warn("a head is ignored: its index is not right", "head", h.ID, "writer", h.Writer, "why", err)
+			if err := x.ignore(&h, err); err != nil {
+				x.fail(err)
+				return
+			}
 			continue
 		}
 		x.learn(h.Root)

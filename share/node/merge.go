@@ -189,18 +189,26 @@ func (e *engine) differences(t *db.Tx, before, after blob.Cap) error {
 }
 
 func (e *engine) alarmed(j index.Joined) {
-	if len(j.Alarms)+len(j.Limits) == 0 {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for _, a := range j.Alarms {
-		e.view.Alarms = append(e.view.Alarms, a.String())
+		e.alarm(a.String())
 	}
 	for _, l := range j.Limits {
-		e.view.Alarms = append(e.view.Alarms, l.Error())
+		e.alarm(l.Error())
 	}
-	e.view.Alarms = e.view.Alarms[max(0, len(e.view.Alarms)-20):]
+}
+
+// maxAlarms is how many alarms are shown, the newest.
+const maxAlarms = 20
+
+// alarm shows something that a person should know; the same is shown once.
+func (e *engine) alarm(text string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if slices.Contains(e.view.Alarms, text) {
+		return
+	}
+	e.view.Alarms = append(e.view.Alarms, text)
+	e.view.Alarms = slices.Clone(e.view.Alarms[max(0, len(e.view.Alarms)-maxAlarms):])
 }
 
 // supersede notes which heads another dominates. Complete ones stay, until they are old (dropOldHeads).

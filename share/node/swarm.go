@@ -238,6 +238,7 @@ func (s *swarm) leave(p *peer) {
 		delete(s.peers, p.id())
 	}
 	s.mu.Unlock()
+	s.index.left(p)
 	s.e.promise.waiting.left(p.conn)
 	s.e.node.transfers.left(p.conn.RemoteAddr().Addr())
 	s.e.stir()
@@ -330,7 +331,17 @@ func (s *swarm) heard(p *peer, ids []blob.ID) {
 	}
 	s.mu.Unlock()
 	s.fetcher.Retry(p.conn)
-	s.index.want(ids)
+	s.index.want(p, ids)
+	if s.byConn(p.conn) == nil { // it has left meanwhile
+		s.index.left(p)
+	}
+}
+
+// hasTold reports whether a peer has said that it has a head.
+func (s *swarm) hasTold(p *peer, id blob.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return p.heads[id]
 }
 
 func (s *swarm) all() (all []*peer) {

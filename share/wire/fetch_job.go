@@ -89,6 +89,32 @@ func (j *Job) Want(ids ...blob.ID) {
 	f.arm()
 }
 
+// Forget takes back what Want added, as far as it has not come.
+func (j *Job) Forget(ids ...blob.ID) {
+	f := j.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range ids {
+		w := f.wishes[id]
+		if w == nil {
+			continue
+		}
+		i := slices.Index(w.jobs, j)
+		if i < 0 {
+			continue
+		}
+		w.jobs = slices.Delete(w.jobs, i, i+1)
+		j.left--
+		if w.missing {
+			j.missing--
+		}
+		if len(w.jobs) == 0 {
+			f.drop(w)
+		}
+	}
+	j.notify()
+}
+
 // Status is how far j is.
 func (j *Job) Status() JobStatus {
 	j.f.mu.Lock()
