@@ -250,6 +250,14 @@ func (t *Tx) PutPeer(n int64, p *Peer) error {
 	return t.exec("INSERT OR REPLACE INTO peer(share, addr, pk, last, fails) VALUES(?, ?, ?, ?, ?)", n, p.Addr, p.PK, unix(p.Last), p.Fails)
 }
 
+// MaxPeers is how many addresses of a share are remembered.
+const MaxPeers = 1000
+
+// TrimPeers forgets all addresses of a share but those where somebody was met last, [MaxPeers].
+func (t *Tx) TrimPeers(n int64) error {
+	return t.exec("DELETE FROM peer WHERE share = ? AND addr IN (SELECT addr FROM peer WHERE share = ? ORDER BY last DESC, addr LIMIT -1 OFFSET ?)", n, n, MaxPeers)
+}
+
 // Peers are the addresses of a share, last met first.
 func (t *Tx) Peers(n int64, limit int) (all []Peer, err error) {
 	err = t.each("SELECT addr, pk, last, fails FROM peer WHERE share = ? ORDER BY last DESC, addr"+atMost(limit), []any{n}, func(r *sql.Rows) error {

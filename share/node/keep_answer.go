@@ -16,8 +16,11 @@ import (
 // maxProof is how much ciphertext answers a challenge, in bytes.
 const maxProof = 16 << 10
 
-// maxQuestions is how many KEEPs wait to be answered; more are not, which those who asked take for a no.
-const maxQuestions = 64
+// How many KEEPs wait to be answered, of all and of one peer; more are not, which those who asked take for a no.
+const (
+	maxQuestions   = 64
+	maxQuestionsOf = 8
+)
 
 // question is a KEEP of a peer.
 type question struct {
@@ -50,6 +53,7 @@ func (k *promiser) run() {
 			return
 		case q := <-k.questions:
 			a := k.answer(k.e.ctx, q.m)
+			k.e.net.end(&q.p.keeps)
 			if err := q.p.conn.Send(a); err != nil {
 				k.e.log.Debug("a promise is not told", "why", err)
 			}
@@ -59,9 +63,13 @@ func (k *promiser) run() {
 
 // asked takes a KEEP; it does not block.
 func (k *promiser) asked(p *peer, m *wire.Keep) {
+	if !k.e.net.begin(&p.keeps, maxQuestionsOf) {
+		return
+	}
 	select {
 	case k.questions <- question{p, m}:
 	default:
+		k.e.net.end(&p.keeps)
 	}
 }
 

@@ -55,6 +55,8 @@ type peer struct {
 	hasState bool
 	heads    map[blob.ID]bool // that it has announced
 	told     bool             // our state, as it is now
+	wants    int              // WANTs that are being looked at
+	keeps    int              // KEEPs that wait for an answer
 }
 
 func idOf(c *wire.Conn) peerID { return peerID{c.Hello().PK, c.Hello().Run} }
@@ -269,7 +271,7 @@ func (s *swarm) remember(p *peer) {
 				return err
 			}
 		}
-		return nil
+		return t.TrimPeers(e.n)
 	})
 	if err != nil && e.ctx.Err() == nil {
 		e.log.Warn("an address is not remembered", "why", err)
@@ -295,7 +297,14 @@ func (s *swarm) Message(c *wire.Conn, m wire.Message) {
 		s.fetcher.Retry(c)
 		s.e.stir()
 	case *wire.Want:
-		s.spawn(func() { s.e.wanted(p, m.ID) })
+		if !s.begin(&p.wants, maxWants) {
+			_ = c.Send(&wire.No{IDs: []blob.ID{m.ID}, Want: true})
+			return
+		}
+		s.spawn(func() {
+			defer s.end(&p.wants)
+			s.e.wanted(p, m.ID)
+		})
 	case *wire.Keep:
 		s.e.promise.asked(p, m)
 	case *wire.Kept:
@@ -305,6 +314,26 @@ func (s *swarm) Message(c *wire.Conn, m wire.Message) {
 			meeting.AddPeers(m.Addrs)
 		}
 	}
+}
+
+// maxWants is how many WANTs of one peer are looked at at a time; more are refused.
+const maxWants = 64
+
+// begin counts one more of what a peer keeps this node busy with, unless there are too many; end counts it off.
+func (s *swarm) begin(n *int, most int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if *n >= most {
+		return false
+	}
+	*n++
+	return true
+}
+
+func (s *swarm) end(n *int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*n--
 }
 
 // Lied notes that a peer sent something else than it was asked for.

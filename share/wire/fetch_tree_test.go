@@ -217,3 +217,39 @@ func TestAcknowledged(t *testing.T) {
 		}
 	})
 }
+
+// TestForget checks that what is taken back is not waited for, nor asked of who comes later, and can be wanted again.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		have, ids := fill(20, 1000)
+		w := newWorld(t, wire.FetcherOptions{})
+		w.peer(wiretest.Options{}, shelf{}.Serve)
+		idle := make(chan struct{}, 9)
+		got := shelf{}
+		j := w.NewLasting(collect(got), nil, func() { idle <- struct{}{} })
+		go func() { _ = j.Run(t.Context()) }()
+		<-idle
+		j.Want(ids...)
+		synctest.Wait()
+		if st := j.Status(); st.Left != 20 || st.Missing != 20 {
+			t.Errorf("%+v", st)
+		}
+		j.Forget(ids[:15]...)
+		j.Forget(ids[10:15]...)
+		if st := j.Status(); st.Left != 5 || st.Missing != 5 {
+			t.Errorf("%+v", st)
+		}
+		s := &till{shelf: have}
+		w.peer(wiretest.Options{}, s.Serve)
+		<-idle
+		if len(got) != 5 || j.Status() != (wire.JobStatus{}) {
+			t.Errorf("%d came, %+v", len(got), j.Status())
+		}
+		j.Want(ids[0])
+		<-idle
+		if len(got) != 6 {
+			t.Errorf("%d came", len(got))
+		}
+	})
+}
