@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"shoal/bt"
 	"shoal/share/blob"
 	"shoal/share/index"
 	"shoal/share/secret"
@@ -27,12 +28,13 @@ type liar struct {
 	tell  wire.Hello // what it says of itself; proofs are filled in
 	hosts *simHost
 
-	mu     sync.Mutex // guards what follows
-	shelf  map[blob.ID][]byte
-	conns  []*wire.Conn
-	heard  map[wire.Type]int
-	refuse bool // it gives nothing
-	given  int  // times that something of the shelf was asked for
+	mu    sync.Mutex // guards what follows
+	shelf map[blob.ID][]byte
+	conns []*wire.Conn
+	heard map[wire.Type]int
+	given int // times that something of the shelf was asked for
+	data  map[blob.ID]*liarData
+	open  map[blob.ID]bool
 }
 
 // liar makes an adversary that has a secret of the world's share, and meets the others.
@@ -42,7 +44,8 @@ func (w *simWorld) liar(role string, hello wire.Hello) *liar {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	l := &liar{w: w, rnd: newSimRandom(w.seed, "liar"), shelf: map[blob.ID][]byte{}, heard: map[wire.Type]int{}, tell: hello}
+	l := &liar{w: w, rnd: newSimRandom(w.seed, "liar"), shelf: map[blob.ID][]byte{}, heard: map[wire.Type]int{}, tell: hello,
+		data: map[blob.ID]*liarData{}, open: map[blob.ID]bool{}}
 	if l.keys, err = t.Keys(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -88,7 +91,7 @@ func (l *liar) meet(link Link) {
 func (l *liar) serve(_ context.Context, id blob.ID) ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b, ok := l.shelf[id]; ok && !l.refuse {
+	if b, ok := l.shelf[id]; ok {
 		l.given++
 		return b, nil
 	}
@@ -99,7 +102,32 @@ func (l *liar) Message(_ *wire.Conn, m wire.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.heard[m.Type()]++
+	if want, ok := m.(*wire.Want); ok && l.data[want.ID] != nil && !l.open[want.ID] {
+		l.open[want.ID] = true
+		l.hosts.wg.Go(func() { l.offer(want.ID) })
+	}
 }
+
+// offer serves a torrent to everybody.
+func (l *liar) offer(info blob.ID) {
+	d := l.data[info]
+	_, err := l.hosts.OpenData(l.hosts.ctx, bt.DataOptions{Info: d.dict, Storage: d, Admit: func(netip.Addr) bool { return true }, ServeOnly: true})
+	if err != nil {
+		l.w.t.Error(err)
+	}
+}
+
+// liarData is the ciphertext of a torrent, as whoever has it serves it.
+type liarData struct {
+	dict, cipher []byte
+}
+
+func (d *liarData) ReadAt(b []byte, off int64) (int, error)  { return copy(b, d.cipher[off:]), nil }
+func (d *liarData) WriteAt(b []byte, off int64) (int, error) { return len(b), nil }
+func (d *liarData) Complete(int) bool                        { return true }
+func (d *liarData) MarkComplete(int) error                   { return nil }
+func (d *liarData) MarkIncomplete(int) error                 { return nil }
+func (d *liarData) Close() error                             { return nil }
 
 func (l *liar) Lied(*wire.Conn, blob.ID) {}
 
@@ -117,7 +145,7 @@ func (l *liar) Get(id blob.ID) ([]byte, error) {
 	if b, ok := l.shelf[id]; ok {
 		return b, nil
 	}
-	return nil, index.ErrMissing
+	return l.w.all[0].engine().blobs.Get(id) // it has what the share has
 }
 
 // say tells everybody that is connected something.
@@ -172,6 +200,27 @@ func (l *liar) head(w index.Writer, ctx index.Context, root blob.Cap) blob.ID {
 	}
 	_ = l.Put(h.ID, h.Blob)
 	return h.ID
+}
+
+// publish commits events to the share's state, as a writer does, and signs what comes of it.
+func (l *liar) publish(w index.Writer, events ...index.Event) blob.ID {
+	l.w.t.Helper()
+	v, _ := l.w.all[0].engine().look()
+	f := index.NewForest(l.keys.Conv, l)
+	s, _, err := index.Commit(f, index.State{Ctx: l.seen(), Root: index.Root{Files: v.Root.Files, Meta: v.Root.Meta}}, w, events)
+	if err != nil {
+		l.w.t.Fatal(err)
+	}
+	return l.head(w, s.Ctx, l.root(s.Root))
+}
+
+// seen is the context of the share as it is.
+func (l *liar) seen() index.Context {
+	all := index.Context{}
+	for _, h := range l.w.all[0].engine().kept().all {
+		all = all.Max(h.Ctx)
+	}
+	return all
 }
 
 // fakeIDs are ids that nobody has the blobs of.
