@@ -70,9 +70,8 @@ func noSiblings(t *testing.T, source, e *engine) {
 	}
 }
 
-// lastKnowsNoMore reads everything that a machine has, for what is in the source and not in what is linked: names, content,
-// ids and keys.
-func lastKnowsNoMore(t *testing.T, source *engine, m *machine, dir string) {
+// besideLinked is what is in the source and not in what is linked, by its bytes: names, content, ids and keys.
+func besideLinked(t *testing.T, source *engine) map[string]string {
 	t.Helper()
 	v, _ := source.look()
 	forest := source.reader()
@@ -106,6 +105,16 @@ func lastKnowsNoMore(t *testing.T, source *engine, m *machine, dir string) {
 			}
 		}
 	}
+	if len(secrets) < 6 {
+		t.Errorf("only %d things are looked for", len(secrets))
+	}
+	return secrets
+}
+
+// lastKnowsNoMore reads everything that a machine has on its disk, for what is beside what is linked.
+func lastKnowsNoMore(t *testing.T, source *engine, m *machine, dir string) {
+	t.Helper()
+	secrets := besideLinked(t, source)
 	m.close()
 	for _, top := range []string{m.home, dir} {
 		_ = filepath.WalkDir(top, func(p string, d fs.DirEntry, err error) error {
@@ -120,9 +129,6 @@ func lastKnowsNoMore(t *testing.T, source *engine, m *machine, dir string) {
 			}
 			return err
 		})
-	}
-	if len(secrets) < 6 {
-		t.Errorf("only %d things were looked for", len(secrets))
 	}
 }
 

@@ -3,8 +3,10 @@ package wire_test
 import (
 	"crypto/ed25519"
 	"errors"
+	"strings"
 	"testing"
 
+	"shoal/share/blob"
 	"shoal/share/secret"
 	"shoal/share/wire"
 	"shoal/share/wire/wiretest"
@@ -140,5 +142,52 @@ func TestReports(t *testing.T) {
 	pk.PK[0] ^= 1
 	if seq.Verify(share, 3) || box.Verify(share, 3) || pk.Verify(share, 3) || r.Verify(share, 4) || r.Verify(secret.ShareID{}, 3) {
 		t.Error("a changed report is accepted")
+	}
+}
+
+// TestTapReadsNothing plays who listens on the way: of a whole conversation, with names and content in it, he sees how long
+// the frames are (docs/shares.md §10).
+func TestTapReadsNothing(t *testing.T) {
+	t.Parallel()
+	a, b := pairOf()
+	taps := []*tap{{Link: a}, {Link: b}}
+	canary := "canary-2207"
+	_, plain := data(1, 10_000)
+	copy(plain[5000:], canary)
+	id, content := blob.Clear(blob.Info, nil, plain)
+	conns := make(chan *wire.Conn, 2)
+	heard := newEar()
+	for i, link := range taps {
+		cfg := config(byte(i + 1))
+		cfg.Hello = func() wire.Hello { return wire.Hello{Name: canary, Feat: []string{canary}} }
+		cfg.Serve, cfg.Handler = shelf{id: content}.Serve, heard
+		go func() {
+			c, err := wire.Open(t.Context(), link, cfg)
+			if err != nil {
+				t.Error(err)
+			}
+			conns <- c
+		}()
+	}
+	one, other := run(t, <-conns), run(t, <-conns)
+	f := wire.NewFetcher(wire.FetcherOptions{})
+	defer f.Close()
+	f.Add(one.Conn)
+	if err := f.Fetch(t.Context(), []blob.ID{id}, func(blob.ID, []byte) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Send(&wire.Want{ID: id}); err != nil {
+		t.Fatal(err)
+	}
+	heard.wait(t, 1)
+	k := keys(1)
+	for _, tap := range taps {
+		for _, frame := range tap.frames() {
+			for _, s := range []string{canary, string(id[1:]), string(k.Share[:]), string(k.PSK[:]), string(content[5000:5011])} {
+				if strings.Contains(string(frame), s) {
+					t.Errorf("a frame has %q in it", s)
+				}
+			}
+		}
 	}
 }
