@@ -284,3 +284,34 @@ func TestMeetHostilePeers(t *testing.T) {
 		}
 	}
 }
+
+// A member of a meeting who sends frames that are too long is cut off, and others go on.
+func TestMeetOversize(t *testing.T) {
+	t.Parallel()
+	for name, frame := range map[string]string{"too long": strings.Repeat("x", MaxFrame+1), "much too long": strings.Repeat("x", 1<<20)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := discreet(t), discreet(t)
+			_, at := meeting(t, b, MeetOptions{})
+			o := outside(t, b.Addr(), meetHash, "127.0.0.6")
+			o.hello(ourExtension)
+			bad := within(t, "a connection", at)
+			bad.Accept()
+			o.say(20, string(rune(meetID))+frame)
+			within(t, "its end", bad.Done())
+			if got, err := bad.Recv(patient(t)); err == nil {
+				t.Errorf("a frame of %d bytes is taken", len(got))
+			}
+			_, atA := meeting(t, a, MeetOptions{Peers: []string{b.Addr().String()}})
+			good, other := within(t, "a connection", atA), within(t, "a connection", at)
+			good.Accept()
+			other.Accept()
+			if err := good.Send(patient(t), []byte("well?")); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := other.Recv(patient(t)); err != nil || string(got) != "well?" {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+}
