@@ -137,6 +137,16 @@ func TestPin(t *testing.T) {
 	if got := files(t, photos.row.Dir)["2019/a.jpg"]; got != "a" {
 		t.Errorf("the source became %q", got)
 	}
+	// And they stay as they were, whatever becomes of the source (scenario 22).
+	write(t, photos.row.Dir, "one.jpg", []byte("another"))
+	write(t, photos.row.Dir, "2019/new.jpg", []byte("new"))
+	waitFor(t, "the source", func() bool {
+		v, _ := photos.look()
+		set, err := photos.reader().Find(v.Root.Files, "2019/new.jpg")
+		return err == nil && len(set.Entries) == 1 && v.Settled
+	})
+	m.settled("family")
+	holds(t, family, map[string]string{"note": "x", "in/2019/a.jpg": "mine", "in/2019/sub/b.jpg": big, "one.jpg": "one"})
 	// The caps are those of the source: nothing was encrypted again.
 	if a, b := capAt(t, photos, "2019/sub/b.jpg"), capAt(t, byName(t, m, "family"), "in/2019/sub/b.jpg"); a != b {
 		t.Errorf("caps %v and %v", a.ID, b.ID)

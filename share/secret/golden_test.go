@@ -17,13 +17,15 @@ type vectors struct {
 	Share    string            `json:"A"`
 	Epochs   []epochVector     `json:"epochs"`
 	EID      string            `json:"eid"`
-	Export   string            `json:"export"` // a' of eid
+	Export   string            `json:"export"`   // a' of eid
+	Exported map[Role]string   `json:"exported"` // the tokens of that share
 	NodeSeed string            `json:"node_seed"`
-	Node     map[string]string `json:"node"`   // pk, its box (public), and both private halves
-	Seal     []boxVector       `json:"seal"`   // in epoch 1
-	SealTo   boxVector         `json:"sbox"`   // to the box of the node, in epoch 1
-	Sign     map[string]string `json:"sign"`   // by the node, of each purpose
-	Invite   map[string]string `json:"invite"` // and the words of the node
+	NodeText string            `json:"node_text"` // the seed as text
+	Node     map[string]string `json:"node"`      // pk, its box (public), and both private halves
+	Seal     []boxVector       `json:"seal"`      // in epoch 1
+	SealTo   boxVector         `json:"sbox"`      // to the box of the node, in epoch 1
+	Sign     map[string]string `json:"sign"`      // by the node, of each purpose
+	Invite   map[string]string `json:"invite"`    // and the words of the node
 	URL      string            `json:"url"`
 }
 
@@ -76,14 +78,21 @@ func makeVectors(t *testing.T) vectors {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := vectors{A: x(tok.Secret[:]), Share: x(tok.Share[:]), EID: x(eid[:]), Export: x(export.Secret[:]), Sign: map[string]string{}}
+	v := vectors{A: x(tok.Secret[:]), Share: x(tok.Share[:]), EID: x(eid[:]), Export: x(export.Secret[:]), Sign: map[string]string{}, Exported: map[Role]string{}}
+	for _, role := range roles {
+		weak, err := export.Weaken(role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Exported[role] = weak.Text()
+	}
 	for _, epoch := range []uint16{0, 1, 65535} {
 		v.Epochs = append(v.Epochs, makeEpoch(t, tok, epoch))
 	}
 	seed := NodeSeed(pattern(0x80, 32))
 	id := seed.Identity(tok.Share)
 	pk, box := id.Key(), id.BoxKey()
-	v.NodeSeed = x(seed[:])
+	v.NodeSeed, v.NodeText = x(seed[:]), seed.Text()
 	v.Node = map[string]string{"pk": x(pk[:]), "pk_seed": x(id.Sign.Seed()), "box": x(box[:]), "box_private": x(id.Box.Bytes())}
 	if tok, err = tok.AtEpoch(1); err != nil {
 		t.Fatal(err)
