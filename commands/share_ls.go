@@ -53,6 +53,8 @@ func writeListing(w io.Writer, files []api.FileInfo) error {
 			name += "/"
 		case "symlink":
 			name += " -> " + f.Target
+		case "link":
+			name += "/ (a link)"
 		}
 		if f.Local {
 			name += " (changed here only)"

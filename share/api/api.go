@@ -203,8 +203,8 @@ type FileInfo struct {
 	Path    string    `json:"path"`
 	Type    string    `json:"type"` // file, dir, symlink, link
 	Size    int64     `json:"size"`
-	MTime   time.Time `json:"mtime"`
-	Present bool      `json:"present"`
+	MTime   time.Time `json:"mtime,omitzero"` // of files and symbolic links
+	Present bool      `json:"present"`        // of a link: what it leads to is shown here
 	Target  string    `json:"target,omitempty"`
 	Natural string    `json:"conflict_of,omitempty"`
 	Local   bool      `json:"local_change,omitempty"`

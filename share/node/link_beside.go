@@ -134,7 +134,11 @@ func (n *Node) forget(ctx context.Context, e *engine) error {
 			return err
 		}
 	}
-	return n.db.Update(ctx, func(t *db.Tx) error { return t.RemoveShare(e.n) })
+	if err := n.db.Update(ctx, func(t *db.Tx) error { return t.RemoveShare(e.n) }); err != nil {
+		return err
+	}
+	n.dropToken(ctx, e)
+	return nil
 }
 
 // mountedIn are the shares that are mounted in another.

@@ -220,6 +220,9 @@ func (e *engine) unmount(x *engine) error {
 	if err != nil {
 		return err
 	}
+	for _, y := range all {
+		e.node.dropToken(e.ctx, y)
+	}
 	e.node.mu.Lock()
 	defer e.node.mu.Unlock()
 	for _, y := range all {

@@ -92,10 +92,26 @@ func (k *keyring) dropInvite(ctx context.Context, id [32]byte) error {
 	return k.vault.Drop(ctx, k.password, vault.OfInvite(code))
 }
 
+// dropToken forgets the token of a share that came by a link, which is gone: nobody gave it to this node to keep.
+func (n *Node) dropToken(ctx context.Context, e *engine) {
+	if e.link == nil {
+		return
+	}
+	n.secrets.mu.Lock()
+	defer n.secrets.mu.Unlock()
+	if err := n.secrets.vault.Drop(ctx, n.secrets.password, vault.OfToken(e.token)); err != nil && ctx.Err() == nil {
+		n.log.Warn("the secret of a link that is gone is still kept", "share", e.row.Name, "why", err)
+	}
+}
+
 // keepToken makes the token of a share durable, before its row: what the row has of it is which it is.
 func (n *Node) keepToken(ctx context.Context, row *db.Share, t secret.Token) error {
 	row.Ref = refOf(t)
-	return n.secrets.keep(ctx, vault.Entry{Label: row.Name, Secret: vault.OfToken(t), Added: row.Added})
+	e := vault.Entry{Label: row.Name, Secret: vault.OfToken(t), Added: row.Added}
+	if parseLink(row.Options) != nil {
+		e.Tags = []string{vault.TagNode}
+	}
+	return n.secrets.keep(ctx, e)
 }
 
 // refOf is how the database says which token a share has.

@@ -270,3 +270,40 @@ func TestInviteCodesAreInTheStore(t *testing.T) {
 		t.Errorf("%v, %v", list, err)
 	}
 }
+
+// The tokens of a link are in the store of secrets while it is there, and no longer: those that it brought, and not what a
+// person has put there.
+func TestTokensOfLinks(t *testing.T) {
+	t.Parallel()
+	owner, last := newMachine(t, "owner"), newMachine(t, "last")
+	owner.made("photos", map[string]string{"a/one": "1"})
+	owner.made("family", map[string]string{"note": "hello"})
+	tokens := func(m *machine) (n int) {
+		list, err := m.n.secrets.vault.Read("")
+		if err != nil {
+			t.Error(err)
+		}
+		for _, e := range list {
+			if e.Secret.Kind == vault.Share {
+				n++
+			}
+		}
+		return n
+	}
+	owner.link("photos:a", "family:a", false)
+	at := last.joins(owner, "family", "read", owner)
+	holds(t, at, map[string]string{"note": "hello", "a/one": "1"})
+	if n, m := tokens(owner), tokens(last); n != 3 || m != 2 {
+		t.Errorf("%d and %d tokens", n, m)
+	}
+	list, err := last.n.Ls(t.Context(), "family", "a")
+	if err != nil || len(list) == 0 || list[0].Type != "link" || !list[0].Present || !list[0].MTime.IsZero() {
+		t.Errorf("a link is listed as %+v, %v", list, err)
+	}
+	if err := owner.n.Unlink(t.Context(), "family", "a"); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*machine{owner, last} {
+		waitFor(t, "the end of the link", func() bool { return m.mounted() == nil && tokens(m) == map[*machine]int{owner: 2, last: 1}[m] })
+	}
+}

@@ -287,6 +287,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	if err := n.db.Update(ctx, func(t *db.Tx) error { return t.RemoveShare(e.n) }); err != nil {
 		return ioError("removing the share", err)
 	}
+	n.dropToken(ctx, e)
 	if e.row.Dir != "" {
 		_ = os.Remove(filepath.Join(e.row.Dir, filepath.FromSlash(disk.Marker))) // the archive stays: it has files
 	}

@@ -140,7 +140,7 @@ func (n *Node) Ls(ctx context.Context, name, p string) ([]api.FileInfo, error) {
 		row := rows[s.Path]
 		delete(rows, s.Path)
 		if only == nil || only.Path == s.Path {
-			list = append(list, fileInfo(s, row.present, row.local))
+			list = append(list, fileInfo(s, row.present || s.Type == index.Link && e.showsLink(s.Path), row.local))
 		}
 		return nil
 	})
@@ -149,7 +149,7 @@ func (n *Node) Ls(ctx context.Context, name, p string) ([]api.FileInfo, error) {
 	}
 	for path, row := range rows { // what only this node has
 		if row.local && row.present && within(path, []string{p}) {
-			list = append(list, api.FileInfo{Path: path, Type: typeName(row.typ), Size: row.size, MTime: time.Unix(0, row.mtime).UTC(), Present: true, Local: true})
+			list = append(list, api.FileInfo{Path: path, Type: typeName(row.typ), Size: row.size, MTime: mtimeOf(row.typ, row.mtime), Present: true, Local: true})
 		}
 	}
 	slices.SortFunc(list, func(a, b api.FileInfo) int { return index.ComparePaths(a.Path, b.Path) })
@@ -195,17 +195,27 @@ func (e *engine) rowsUnder(ctx context.Context, natural string) (_ map[string]ro
 }
 
 func fileInfo(s *index.Shown, present, local bool) api.FileInfo {
-	i := api.FileInfo{Path: s.Path, Type: typeName(s.Type), Size: s.Size, MTime: time.Unix(0, s.MTime).UTC(), Present: present, Local: local}
+	i := api.FileInfo{Path: s.Path, Type: typeName(s.Type), Size: s.Size, MTime: mtimeOf(s.Type, s.MTime), Present: present, Local: local}
 	if s.Type == index.Symlink {
 		i.Target = string(s.Value)
 	}
 	if s.Path != s.Natural {
 		i.Natural = s.Natural
 	}
-	if s.Type == index.Dir {
-		i.MTime = time.Time{}
-	}
 	return i
+}
+
+// mtimeOf is when what has a time was modified, from ns since 1970; zero for all else.
+func mtimeOf(t index.Type, ns int64) time.Time {
+	if t == index.File || t == index.Symlink {
+		return time.Unix(0, ns).UTC()
+	}
+	return time.Time{}
+}
+
+// showsLink reports whether the share that the link at a path leads to is here.
+func (e *engine) showsLink(p string) bool {
+	return slices.ContainsFunc(e.node.mountedIn(e), func(x *engine) bool { return x.link.Path == p })
 }
 
 func typeName(t index.Type) string {

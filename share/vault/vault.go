@@ -257,16 +257,19 @@ func (v *Vault) writeNeeded(form Form, password string, list []Entry) error {
 	return v.write(form, password, list)
 }
 
-// Drop removes what the node needs no more: with lock off, from what opens without the password. What the store has of it
-// under the password stays there.
+// Drop removes what the node itself has put there (TagNode) and needs no more: with lock off, from what opens without the
+// password. What the store has of it under the password stays there, and so does what a person has added.
 func (v *Vault) Drop(ctx context.Context, password string, gone Secret) error {
 	return v.locked(ctx, func(form Form) error {
 		list, err := v.needed(form, password)
-		if err != nil || !has(list, gone) {
+		if err != nil {
 			return err
 		}
-		list = slices.DeleteFunc(list, func(e Entry) bool { return e.Secret.Is(gone) })
-		return v.writeNeeded(form, password, list)
+		rest := slices.DeleteFunc(slices.Clone(list), func(e Entry) bool { return e.Secret.Is(gone) && slices.Contains(e.Tags, TagNode) })
+		if len(rest) == len(list) {
+			return nil
+		}
+		return v.writeNeeded(form, password, rest)
 	})
 }
 

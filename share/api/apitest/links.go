@@ -32,7 +32,7 @@ func (f *Fake) Link(_ context.Context, opts api.LinkOptions) (*api.LinkInfo, err
 			return api.Errorf(bt.Exists, "there is something at %s of %q already", opts.TargetPath, s.info.Name)
 		}
 		if !opts.Pin {
-			s.files = append(s.files, api.FileInfo{Path: opts.TargetPath, Type: "link", MTime: Epoch})
+			s.files = append(s.files, api.FileInfo{Path: opts.TargetPath, Type: "link", Present: true})
 		}
 		return nil
 	})
