@@ -260,6 +260,10 @@ func (x *indexer) look(every time.Duration) {
 			if errors.Is(err, context.Canceled) {
 				return
 			}
+			if !errors.Is(err, index.ErrInvalid) { // it may be right
+				e.log.Warn("the index of a head cannot be checked", "head", h.ID, "why", err)
+				continue
+			}
 			if err := x.ignore(&h, err); err != nil {
 				x.fail(err)
 				return
