@@ -69,6 +69,7 @@ type session struct {
 
 	mu      sync.Mutex      // guards what follows
 	members map[member]bool // those that have not left
+	ports   *portMapper     // nil while the router is not asked
 	closed  bool
 }
 
@@ -334,6 +335,10 @@ func (s *session) end() {
 
 func (s *session) close() {
 	s.end()
+	s.mu.Lock()
+	ports := s.ports
+	s.mu.Unlock()
+	ports.close()
 	if s.lpd != nil {
 		s.lpd.close()
 	}

@@ -34,7 +34,10 @@ type Config struct {
 	NoWebseeds bool
 	UTP        bool
 	UPnP       bool
-	LANOnly    bool // no DHT, no trackers, no port mapping, only local addresses
+	// TryUPnP asks the router to forward the port, by NAT-PMP or UPnP, once a meeting is not local only, and unless
+	// something else here is in the way.
+	TryUPnP bool
+	LANOnly bool // no DHT, no trackers, no port mapping, only local addresses
 	// NoLocal refuses what a stranger's torrent must not make us ask: trackers, webseeds and .torrent URLs in the
 	// networks of this machine, and peers on the machine itself. Usage together with LANOnly.
 	NoLocal bool

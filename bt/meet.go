@@ -93,6 +93,9 @@ func (c *Client) Meet(ctx context.Context, opts MeetOptions) (*Meeting, error) {
 	// Full, the library would cut off those that were there longest; meet keeps count instead.
 	lt.SetMaxEstablishedConns(1 << 16)
 	m.findPeers()
+	if !opts.LocalOnly {
+		c.wantPorts(sess)
+	}
 	m.wg.Go(m.book.run)
 	if err := sess.enter(m); err != nil {
 		m.Close()

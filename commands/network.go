@@ -22,7 +22,7 @@ type networkOptions struct {
 	blocklist string
 	allow     []string
 	down, up  rateValue
-	lpd       *pflag.Flag
+	lpd, upnp *pflag.Flag
 }
 
 func (o *networkOptions) register(fs *pflag.FlagSet) {
@@ -42,6 +42,7 @@ func (o *networkOptions) registerMeeting(fs *pflag.FlagSet) {
 	o.lpd = fs.Lookup("lpd")
 	fs.BoolVar(&c.UTP, "utp", false, "talk to peers by uTP as well as TCP")
 	fs.BoolVar(&c.UPnP, "upnp", false, "ask the router to forward the port")
+	o.upnp = fs.Lookup("upnp")
 	fs.BoolVar(&c.LANOnly, "lan-only", false, "local addresses only, found by --peer and --lpd: no DHT, no trackers, no port forwarding")
 	fs.IntVarP(&c.Port, "port", "p", 0, "listen on port `N`; 0 is any that is free")
 	fs.StringVar(&o.blocklist, "blocklist", "", "talk to nobody in `FILE` (P2P, DAT or CIDR lines)")
@@ -74,6 +75,9 @@ var networkAliases = map[string]string{
 
 // noLPD reports whether nobody is to be looked for in the local network, where that is done without being asked for.
 func (o *networkOptions) noLPD() bool { return o.lpd.Changed && !o.cfg.LPD }
+
+// noUPnP reports whether the router is not to be asked for a port, where that is done without being asked for.
+func (o *networkOptions) noUPnP() bool { return o.upnp.Changed && !o.cfg.UPnP }
 
 // check looks for what cannot be meant.
 func (o *networkOptions) check() error {

@@ -27,6 +27,7 @@ type nodeOptions struct {
 	access   access
 	network  bt.Config
 	noLPD    bool
+	noUPnP   bool
 	trackers []string // of every share, besides its own
 	hosts    []string // host:port, likewise
 	http     string   // where to listen as a web server for torrents; "" = nowhere
@@ -75,7 +76,7 @@ func (o *shareNetworkOptions) node(g *globals, a access) (opts nodeOptions, err 
 	if err := checkHosts(o.hosts, o.trackers); err != nil {
 		return opts, err
 	}
-	opts = nodeOptions{access: a, trackers: o.trackers, hosts: o.hosts, noLPD: o.noLPD()}
+	opts = nodeOptions{access: a, trackers: o.trackers, hosts: o.hosts, noLPD: o.noLPD(), noUPnP: o.noUPnP()}
 	opts.network, err = o.config(g)
 	return opts, err
 }

@@ -22,7 +22,8 @@ func openNode(ctx context.Context, home string, opts nodeOptions) (api.Node, io.
 	}
 	if opts.access == toMeet || opts.access == toServe {
 		cfg := opts.network
-		cfg.TryLPD = !opts.noLPD // two machines in a room find each other without a flag
+		cfg.TryLPD = !opts.noLPD   // two machines in a room find each other without a flag
+		cfg.TryUPnP = !opts.noUPnP // nor does the router need one
 		net, err := node.OpenNet(ctx, cfg)
 		if err != nil {
 			return nil, nil, err

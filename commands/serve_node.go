@@ -42,7 +42,7 @@ func runNode(ctx context.Context, g *globals, opts serveOptions) error {
 	if err != nil {
 		return err
 	}
-	local := nodeOptions{access: toServe, trackers: opts.trackers, hosts: append(opts.hosts, opts.peers...), noLPD: opts.noLPD(), http: opts.http, watch: opts.watch, dir: opts.dir}
+	local := nodeOptions{access: toServe, trackers: opts.trackers, hosts: append(opts.hosts, opts.peers...), noLPD: opts.noLPD(), noUPnP: opts.noUPnP(), http: opts.http, watch: opts.watch, dir: opts.dir}
 	if local.network, err = opts.config(g); err != nil {
 		return err
 	}
