@@ -95,7 +95,7 @@ func (m *machine) join(from *machine, role string, hosts ...*machine) {
 // synced waits until a machine is in sync with a peer.
 func (m *machine) synced() {
 	m.t.Helper()
-	r, err := m.n.Sync(context.Background(), api.SyncOptions{For: 60 * time.Second})
+	r, err := m.n.Sync(context.Background(), api.SyncOptions{For: 5 * time.Minute}) // all of Go on a busy machine
 	if err != nil {
 		m.t.Fatal(err)
 	}
