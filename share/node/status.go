@@ -332,7 +332,14 @@ func sentence(s *api.Status) string {
 			return "nothing to do; no peer is connected"
 		}
 		if s.SafeToLeave {
-			return fmt.Sprintf("in sync with what is known; %s; %d other full copies: safe to switch this machine off", peers, s.FullCopies)
+			copies := fmt.Sprintf("%d other full copies", s.FullCopies)
+			switch s.FullCopies {
+			case 0:
+				copies = "others have all of it together"
+			case 1:
+				copies = "1 other full copy"
+			}
+			return fmt.Sprintf("in sync with what is known; %s; %s: safe to switch this machine off", peers, copies)
 		}
 		return "in sync with what is known; " + peers
 	}
