@@ -52,10 +52,11 @@ func (r *Repository) Register(ctx context.Context, opts RegisterOptions) ([]Adde
 	if urls.Len() == 0 {
 		return added, nil
 	}
-	if _, err := r.git(ctx, strings.NewReader(urls.String()), "annex", "registerurl", "--batch"); err != nil {
+	// In this order: setpresentkey leaves what it notes to the next command that commits, and clones would not get it.
+	if _, err := r.git(ctx, strings.NewReader(present.String()), "annex", "setpresentkey", "--batch"); err != nil {
 		return added, err
 	}
-	_, err = r.git(ctx, strings.NewReader(present.String()), "annex", "setpresentkey", "--batch")
+	_, err = r.git(ctx, strings.NewReader(urls.String()), "annex", "registerurl", "--batch")
 	return added, err
 }
 

@@ -96,19 +96,45 @@ func (r *Repository) Torrents(ctx context.Context, name string) (Remote, error) 
 // shareUUIDs are the remotes that keep content in shares.
 func (r *Repository) shareUUIDs(ctx context.Context) map[string]bool {
 	uuids := map[string]bool{}
-	text, err := r.git(ctx, nil, "cat-file", "blob", "git-annex:remote.log")
-	if err != nil {
-		return uuids // no remote was ever made
-	}
-	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		for _, f := range fields {
-			if v, ok := strings.CutPrefix(f, "share="); ok && v != "" {
-				uuids[fields[0]] = true
-			}
+	for uuid, set := range r.remotes(ctx) {
+		if set["share"] != "" {
+			uuids[uuid] = true
 		}
 	}
 	return uuids
+}
+
+// allowsLocal reports whether a remote of the repository that fetches torrents may talk to this machine and its networks.
+func (r *Repository) allowsLocal(ctx context.Context) bool {
+	for _, set := range r.remotes(ctx) {
+		if v := set["allow-local"]; set["externaltype"] == "shoal" && (v == "yes" || v == "true") {
+			return true
+		}
+	}
+	return false
+}
+
+// remotes are the settings of all special remotes, by UUID, as the repository has them.
+func (r *Repository) remotes(ctx context.Context) map[string]map[string]string {
+	all := map[string]map[string]string{}
+	text, err := r.git(ctx, nil, "cat-file", "blob", "git-annex:remote.log")
+	if err != nil {
+		return all // no remote was ever made
+	}
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		set := map[string]string{}
+		for _, f := range fields[1:] {
+			if name, value, ok := strings.Cut(f, "="); ok {
+				set[name] = value
+			}
+		}
+		all[fields[0]] = set
+	}
+	return all
 }
 
 // Remember keeps a metainfo in the repository, so that nobody need be asked for it again.

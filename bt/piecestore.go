@@ -55,11 +55,14 @@ func (s *pieceStore) OpenTorrent(_ context.Context, info *lib.Info, _ lib.Hash) 
 	return storage.TorrentImpl{PieceWithHash: s.piece, Close: func() error { return nil }}, nil
 }
 
-// complete reports whether every piece is there.
+// complete reports whether every piece is there that is ever to come.
 func (s *pieceStore) complete() bool {
 	o := s.open.Load()
 	if o == nil {
 		return false
+	}
+	if _, ok := o.st.(*seedFiles); ok {
+		return true
 	}
 	for i := range o.m.NumPieces {
 		if !o.st.Complete(i) {

@@ -68,14 +68,15 @@ func (d *download) seed(ctx context.Context) error {
 type SeedOptions struct {
 	Dir      string   // the folder that holds the torrent's file or folder
 	Files    []string // where each of the torrent's Files lies, instead
+	Partial  bool     // files may be missing, and those of Files "": the pieces that are there are served
 	Trackers []string // besides those of the torrent
 	Peers    []string // host:port to dial
 	Memory   string   // folder that remembers what was hashed, so that it is not hashed again; "" = none
 
 	// Progress is called about twice a second while the data is hashed, with bytes.
 	Progress func(done, total int64)
-	// Changed is called once, from any goroutine, when a file is no longer what was hashed: from then on nothing of
-	// the torrent is served.
+	// Changed is called once, from any goroutine, when a file is no longer what was hashed, or, with Partial, one has
+	// come: from then on nothing of the torrent is served.
 	Changed func(error)
 	// Copied is called, from any goroutine, for each peer that is seen to have everything for the first time. It must
 	// not call the Seeding, nor wait.
@@ -99,7 +100,8 @@ type Seeding struct {
 }
 
 // Seed serves a torrent whose data is in place: it hashes the data unless it remembers to have done so, joins the swarm
-// and returns. Data that is missing or wrong is Damaged. Nothing is written where the data lies.
+// and returns. Data that is missing or wrong is Damaged; with Partial it is NotFound when no piece is there, and Mismatch
+// when all that are there are wrong. Nothing is written where the data lies.
 func (c *Client) Seed(ctx context.Context, m *Metainfo, opts SeedOptions) (*Seeding, error) {
 	names := opts.Files
 	if names == nil {
@@ -111,7 +113,14 @@ func (c *Client) Seed(ctx context.Context, m *Metainfo, opts SeedOptions) (*Seed
 			return nil, err
 		}
 	}
-	files, err := newSeedFiles(m, names, c.seeds, opts.Changed)
+	look := newSeedFiles
+	if opts.Partial {
+		look = newPartialSeed
+	}
+	if len(names) != len(m.Files) {
+		return nil, errorf(BadInput, "seeding %s: %d paths for %d files", clip(m.Name), len(names), len(m.Files))
+	}
+	files, err := look(m, names, c.seeds, opts.Changed)
 	if err != nil {
 		return nil, err
 	}
@@ -124,11 +133,8 @@ func (c *Client) Seed(ctx context.Context, m *Metainfo, opts SeedOptions) (*Seed
 // trust makes sure that the files are what the torrent says: it remembers so, or hashes them.
 func (c *Client) trust(ctx context.Context, s *seedFiles, opts SeedOptions) (hashed int64, err error) {
 	hash := s.m.Short().String()
-	path := ""
-	if len(s.names) > 0 {
-		path = seedRecordPath(opts.Memory, "torrent", hash+"\x00"+s.names[0])
-	}
-	if readSeedRecord(path).vouches(hash, s.names, s.stamps) {
+	path := seedRecordPath(opts.Memory, "torrent", hash+"\x00"+s.key())
+	if s.vouched(readSeedRecord(path), hash) {
 		return 0, nil
 	}
 	if err := rest(ctx, s.youngest); err != nil {
@@ -138,7 +144,7 @@ func (c *Client) trust(ctx context.Context, s *seedFiles, opts SeedOptions) (has
 		return 0, err
 	}
 	c.remember(path, &seedRecord{InfoHash: hash}, s)
-	return s.m.Length, nil
+	return s.there(), nil
 }
 
 // remember writes a record of files whose stamps can be believed. That it cannot be written costs only time later.
@@ -163,6 +169,9 @@ func (c *Client) seed(ctx context.Context, files *seedFiles, opts SeedOptions) (
 	return s, nil
 }
 
+// Whole reports whether all of the torrent is there.
+func (s *Seeding) Whole() bool { return s.files.have == nil || s.files.have.count() == s.m.NumPieces }
+
 // Magnet names the torrent, with the addresses of this session to dial, and of its web server.
 func (s *Seeding) Magnet() *Magnet { return MagnetOf(s.publish(), MagnetOptions{Peers: s.Addrs()}) }
 
@@ -185,7 +194,7 @@ func (s *Seeding) Uploaded() int64 { return s.swarm.stats().written + s.sent.Loa
 // Progress is a snapshot. Its rate is an average since the snapshot before, of some five seconds at least.
 func (s *Seeding) Progress() Progress {
 	st := s.swarm.stats()
-	p := Progress{State: "seeding", Name: s.m.Name, InfoHash: webName(s.m), Done: s.m.Length, Total: s.m.Length,
+	p := Progress{State: "seeding", Name: s.m.Name, InfoHash: webName(s.m), Done: s.files.there(), Total: s.m.Length,
 		Uploaded: st.written + s.sent.Load(), Peers: st.peers, Seeds: st.seeds, ETA: -1, Trackers: s.swarm.trackerStatus()}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,7 +15,8 @@ import (
 // A seedFiles is the Storage of a torrent whose data is in place. It only reads, and takes no lock.
 //
 // A byte that it gives out is the one that was hashed: when it is opened, and after each read, the file must have the
-// stamp that it had when it was hashed. When one has another, or is gone, all of the torrent is withdrawn, for good.
+// stamp that it had when it was hashed. When one has another, or is gone, all of the torrent is withdrawn, for good. See
+// seed_partial.go for one of which not everything is there.
 type seedFiles struct {
 	m       *Metainfo
 	pool    *handlePool
@@ -23,6 +24,8 @@ type seedFiles struct {
 	stamps  []stamp  // when they were hashed
 	changed func(error)
 	gone    atomic.Pointer[Error] // why it is withdrawn; nil = it is not
+	absent  []bool                // of m.Files; nil = all must be there
+	have    bitset                // pieces that are there whole, and good once they are hashed; nil = all
 
 	settled  bool      // every stamp tells of any later change
 	youngest time.Time // the last modification
@@ -32,24 +35,32 @@ type seedFiles struct {
 // length, is Damaged. changed, when given, is called once, from any goroutine, when a file has changed.
 func newSeedFiles(m *Metainfo, names []string, pool *handlePool, changed func(error)) (*seedFiles, error) {
 	s := &seedFiles{m: m, pool: pool, names: names, stamps: make([]stamp, len(names)), settled: true, changed: changed}
-	now := time.Now()
-	for i, name := range names {
+	return s, s.survey()
+}
+
+// survey looks at the files, for the first time.
+func (s *seedFiles) survey() error {
+	m, now := s.m, time.Now()
+	for i, name := range s.names {
+		if s.absent != nil && s.absent[i] {
+			continue
+		}
 		info, err := os.Stat(name)
 		switch {
 		case err != nil && isNotExist(err):
-			return nil, errorf(Damaged, "seeding %s: %s is not there", clip(m.Name), name)
+			return errorf(Damaged, "seeding %s: %s is not there", clip(m.Name), name)
 		case err != nil:
-			return nil, err
+			return err
 		case !info.Mode().IsRegular():
-			return nil, errorf(Damaged, "seeding %s: %s is not a file", clip(m.Name), name)
+			return errorf(Damaged, "seeding %s: %s is not a file", clip(m.Name), name)
 		case info.Size() != m.Files[i].Length:
-			return nil, errorf(Damaged, "seeding %s: %s has %d bytes instead of %d", clip(m.Name), name, info.Size(), m.Files[i].Length)
+			return errorf(Damaged, "seeding %s: %s has %d bytes instead of %d", clip(m.Name), name, info.Size(), m.Files[i].Length)
 		}
 		s.stamps[i] = stampOf(info)
 		s.settled = s.settled && s.stamps[i].settled(now)
 		s.youngest = later(s.youngest, info.ModTime())
 	}
-	return s, nil
+	return nil
 }
 
 func later(a, b time.Time) time.Time {
@@ -105,6 +116,12 @@ func (s *seedFiles) withdraw(i int, what string) *Error {
 // check looks whether every file is still what was hashed.
 func (s *seedFiles) check() error {
 	for i := range s.names {
+		if s.absent != nil && s.absent[i] {
+			if s.isThere(i) {
+				return s.withdraw(i, "has come")
+			}
+			continue
+		}
 		if err := s.checkFile(i); err != nil {
 			return err
 		}
@@ -169,6 +186,9 @@ func (s *seedFiles) readFile(i int, b []byte, off int64) error {
 	if err := s.gone.Load(); err != nil {
 		return err
 	}
+	if s.absent != nil && s.absent[i] {
+		return errorf(Damaged, "serving %s: file %d is not there", clip(s.m.Name), i+1)
+	}
 	h, err := s.pool.get(s.names[i], os.O_RDONLY, 0)
 	if err != nil {
 		return s.compare(i, nil, err)
@@ -193,8 +213,9 @@ func (s *seedFiles) readFile(i int, b []byte, off int64) error {
 
 // verify hashes everything. Data that is wrong is Damaged.
 func (s *seedFiles) verify(ctx context.Context, progress func(done, total int64)) error {
-	var next, done, bad atomic.Int64
+	var next, done atomic.Int64
 	var failed atomic.Pointer[error]
+	var bad badPieces
 	var workers sync.WaitGroup
 	for range min(int64(runtime.GOMAXPROCS(0)), int64(s.m.NumPieces), max(1, maxHashMemory/s.m.PieceLength)) {
 		workers.Go(func() {
@@ -204,11 +225,14 @@ func (s *seedFiles) verify(ctx context.Context, progress func(done, total int64)
 				if i >= s.m.NumPieces {
 					return
 				}
+				if s.have != nil && !s.have.has(i) {
+					continue
+				}
 				data := buf[:s.m.PieceSize(i)]
 				if _, err := s.ReadAt(data, int64(i)*s.m.PieceLength); err != nil {
 					failed.Store(&err)
 				} else if !s.m.VerifyPiece(i, data) {
-					bad.Add(1)
+					bad.add(i)
 				}
 				done.Add(int64(len(data)))
 			}
@@ -228,7 +252,7 @@ func (s *seedFiles) verify(ctx context.Context, progress func(done, total int64)
 		case <-ticker.C:
 		}
 		if progress != nil {
-			progress(min(done.Load(), s.m.Length), s.m.Length)
+			progress(min(done.Load(), s.there()), s.there())
 		}
 	}
 	switch err := failed.Load(); {
@@ -236,10 +260,8 @@ func (s *seedFiles) verify(ctx context.Context, progress func(done, total int64)
 		return *err
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case bad.Load() > 0:
-		return errorf(Damaged, "seeding %s: %d of %d pieces are damaged", clip(s.m.Name), bad.Load(), s.m.NumPieces)
 	}
-	return nil
+	return s.drop(bad.all)
 }
 
 // WriteAt is for downloads; nothing is written here.
@@ -247,7 +269,7 @@ func (s *seedFiles) WriteAt([]byte, int64) (int, error) { return 0, errors.ErrUn
 
 // Complete reports whether the piece is here and good.
 func (s *seedFiles) Complete(piece int) bool {
-	return piece >= 0 && piece < s.m.NumPieces && s.gone.Load() == nil
+	return piece >= 0 && piece < s.m.NumPieces && s.gone.Load() == nil && (s.have == nil || s.have.has(piece))
 }
 
 // MarkComplete has nothing to record.

@@ -144,6 +144,9 @@ func (w *swarm) add(ctx context.Context, opts joinOptions) (err error) {
 		// panics; not so while no data is allowed. See open.
 		lt.DisallowDataDownload()
 	}
+	if s, ok := opts.Storage.(*seedFiles); ok && s.have != nil {
+		lt.DisallowDataDownload() // what of it is not there is not wanted; and see above
+	}
 	if opts.Metainfo != nil {
 		select {
 		case <-lt.GotInfo():

@@ -35,6 +35,7 @@ func newAnnexCmd(g *globals) *cobra.Command {
 		newAnnexInstallCmd(g),
 		newAnnexRegisterCmd(g),
 		newAnnexRemoteCmd(g),
+		newAnnexSeedCmd(g),
 	)
 	return cmd
 }

@@ -32,6 +32,7 @@ type annexOptions struct {
 	include []string
 	dir     string
 	fast    bool
+	record  bool
 }
 
 func (o *annexOptions) register(fs *pflag.FlagSet) {

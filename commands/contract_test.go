@@ -86,7 +86,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 		"share accept, admit, pause, reject, resolve, resume, rm, unlink": shareDoc{},
 		"secrets list": listDoc[secretItem]{}, "secrets show, add, rm": secretDoc{}, "secrets export": exportDoc{},
 		"secrets import": listDoc[importedItem]{}, "secrets passwd, unlock": passwdDoc{},
-		"annex add, and annex register": annexDoc{}, "annex install": installDoc{}, "annex doctor": doctorDoc{},
+		"annex add, and annex register": annexDoc{}, "annex seed": listDoc[annexSeedItem]{}, "annex install": installDoc{}, "annex doctor": doctorDoc{},
 		"bencode diff": diffDoc{}, "bencode check": checkDoc{},
 		"demo": demoDoc{}, "version": versionInfo{},
 	} {

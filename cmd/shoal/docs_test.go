@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,11 +17,31 @@ import (
 
 const root = "../.."
 
-// tourPort is a port in a guide.
-var tourPort = regexp.MustCompile(`\b268[0-9][0-9]\b`)
+// guidePort is a port that guides use.
+var guidePort = regexp.MustCompile(`\b268[0-9][0-9]\b`)
 
-// tourCmd is "tour FILE GUIDE": it writes the commands that a guide shows to a file. Guides are tried at the same time, on
-// one machine: ports from 26800 to 26899 become others, that no other guide has.
+// otherPorts replaces the ports of a guide by as many that are free, with the same distances: another guide, and what else
+// runs on this machine, may use them at the same time.
+func otherPorts(t bttest.T, text string) string {
+	for {
+		shift, free := bttest.FreePort(t)-26800, true
+		moved := guidePort.ReplaceAllStringFunc(text, func(s string) string {
+			n, _ := strconv.Atoi(s)
+			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(n+shift)))
+			if err != nil {
+				free = false
+				return s
+			}
+			l.Close()
+			return strconv.Itoa(n + shift)
+		})
+		if free {
+			return moved
+		}
+	}
+}
+
+// tourCmd is "tour FILE GUIDE": it writes the commands that a guide shows to a file, with ports that nobody uses.
 func tourCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: tour FILE GUIDE")
@@ -37,14 +58,7 @@ func tourCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if tour.Len() == 0 {
 		ts.Fatalf("%s has no commands between ```sh and ```", args[1])
 	}
-	ports := map[string]string{}
-	commands := tourPort.ReplaceAllStringFunc(tour.String(), func(port string) string {
-		if ports[port] == "" {
-			ports[port] = strconv.Itoa(bttest.FreePort(scriptT{ts}))
-		}
-		return ports[port]
-	})
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(commands), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(otherPorts(scriptT{ts}, tour.String())), 0o644))
 }
 
 // guides are the texts that people read, by path.

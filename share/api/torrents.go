@@ -7,7 +7,8 @@ import (
 
 // Torrents is what can be asked of the torrents that a node seeds and fetches beside its shares.
 type Torrents interface {
-	// AddTorrent has the node seed or fetch a torrent, from now on and after each start. Exists when it has it already.
+	// AddTorrent has the node seed or fetch a torrent, from now on and after each start. Exists when it has it already, but
+	// with Files these become part of what it has by Files.
 	AddTorrent(ctx context.Context, opts TorrentOptions) (*TorrentInfo, error)
 	ListTorrents(ctx context.Context) ([]TorrentInfo, error)
 	// RemoveTorrent ends that; files stay. The infohash may be cut to a unique beginning. NotFound for one that is not there.
@@ -20,6 +21,10 @@ type TorrentOptions struct {
 	Metainfo []byte `json:"metainfo,omitempty"` // a .torrent; base64 in JSON
 	Path     string `json:"path,omitempty"`     // absolute: a file or folder, which becomes a v1 torrent
 	Dir      string `json:"dir,omitempty"`      // absolute: where the data is, or goes; not with Path
+
+	// Files, with Metainfo, say where each of the torrent's files lies, absolute; "" for one that is not here. What of them
+	// is there is seeded, also when it comes or goes later, and nothing is fetched. Dir is their common folder.
+	Files []string `json:"files,omitempty"`
 }
 
 // States of a torrent.

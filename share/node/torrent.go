@@ -19,7 +19,8 @@ type torrentRow struct {
 	Magnet   string    `json:"magnet,omitempty"`   // as given
 	Metainfo []byte    `json:"metainfo,omitempty"` // nil as long as only the magnet is known
 	Dir      string    `json:"dir"`                // holds the torrent's file or folder
-	Files    []string  `json:"files,omitempty"`    // of one that was made of a path: where each file lies
+	Files    []string  `json:"files,omitempty"`    // of one that was made of a path, or is partial: where each file lies
+	Partial  bool      `json:"partial,omitempty"`  // what of Files is there is seeded, and nothing is fetched
 	Added    time.Time `json:"added"`
 	Complete bool      `json:"complete,omitempty"` // it was: what is missing or differs now is never fetched again
 	Uploaded int64     `json:"uploaded,omitempty"` // bytes, by earlier processes
@@ -116,6 +117,11 @@ func (t *torrent) start() {
 	var ctx context.Context
 	ctx, t.cancel = context.WithCancel(t.ts.ctx)
 	t.done = make(chan struct{})
+	if t.m != nil {
+		t.show(api.TorrentChecking, nil)
+	} else {
+		t.show(api.TorrentMetadata, nil)
+	}
 	go func() {
 		defer close(t.done)
 		t.run(ctx)
@@ -141,8 +147,8 @@ func (t *torrent) run(ctx context.Context) {
 		}
 		t.ts.log.Warn("a torrent is not seeded", "infohash", t.key, "err", err)
 		t.show(api.TorrentError, err)
-		switch bt.CodeOf(err) {
-		case bt.Damaged, bt.Exists, bt.BadInput, bt.Usage:
+		switch code := bt.CodeOf(err); {
+		case code == bt.Exists, code == bt.BadInput, code == bt.Usage, code == bt.Mismatch, code == bt.Damaged && !t.row.Partial:
 			<-ctx.Done() // a person must do something, and add it again
 		default:
 			sleep(ctx, retryEvery)
@@ -158,7 +164,10 @@ func (t *torrent) advance(ctx context.Context) error {
 		}
 	}
 	err := t.seed(ctx)
-	if t.row.Complete || bt.CodeOf(err) != bt.Damaged { // t.row.Complete is changed by this goroutine alone
+	for errors.Is(err, errOtherFiles) {
+		err = t.seed(ctx)
+	}
+	if t.row.Partial || t.row.Complete || bt.CodeOf(err) != bt.Damaged { // t.row.Complete is changed by this goroutine alone
 		return err
 	}
 	if err := t.fetch(ctx); err != nil {
@@ -180,6 +189,9 @@ func (t *torrent) learn(ctx context.Context) error {
 	return t.save(ctx)
 }
 
+// errOtherFiles says that of a partial torrent other files are there than were.
+var errOtherFiles = errors.New("files have come or gone")
+
 // fetch gets what is missing.
 func (t *torrent) fetch(ctx context.Context) error {
 	t.show(api.TorrentDownloading, nil)
@@ -198,7 +210,7 @@ func (t *torrent) fetch(ctx context.Context) error {
 func (t *torrent) seed(ctx context.Context) error {
 	t.show(api.TorrentChecking, nil)
 	changed := make(chan error, 1)
-	opts := bt.SeedOptions{Dir: t.row.Dir, Files: t.row.Files, Memory: t.ts.memory(), Changed: func(err error) { changed <- err },
+	opts := bt.SeedOptions{Dir: t.row.Dir, Files: t.row.Files, Partial: t.row.Partial, Memory: t.ts.memory(), Changed: func(err error) { changed <- err },
 		Progress: func(done, total int64) { t.note(bt.Progress{State: api.TorrentChecking, Done: done, Total: total}) }}
 	if t.source != nil {
 		opts.Peers = t.source.Magnet.Peers
@@ -213,7 +225,7 @@ func (t *torrent) seed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !t.row.Complete {
+	if !t.row.Complete && !t.row.Partial {
 		t.mu.Lock()
 		t.row.Complete = true
 		t.mu.Unlock()
@@ -222,7 +234,7 @@ func (t *torrent) seed(ctx context.Context) error {
 		}
 	}
 	url := ""
-	if t.ts.web != nil {
+	if t.ts.web != nil && s.Whole() {
 		url = t.ts.web.Add(s)
 	}
 	t.mu.Lock()
@@ -230,6 +242,9 @@ func (t *torrent) seed(ctx context.Context) error {
 	t.mu.Unlock()
 	select {
 	case err = <-changed:
+		if t.row.Partial {
+			err = errOtherFiles
+		}
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}

@@ -196,7 +196,7 @@ func (ts *torrents) find(prefix string) (found *torrent, err error) {
 
 // AddTorrent has the node seed or fetch a torrent.
 func (n *Node) AddTorrent(ctx context.Context, opts api.TorrentOptions) (*api.TorrentInfo, error) {
-	r := torrentRow{Dir: opts.Dir, Added: n.now().UTC().Truncate(time.Second)}
+	r := torrentRow{Dir: opts.Dir, Files: opts.Files, Partial: opts.Files != nil, Added: n.now().UTC().Truncate(time.Second)}
 	given := 0
 	for _, is := range []bool{opts.Source != "", opts.Metainfo != nil, opts.Path != ""} {
 		if is {
@@ -214,6 +214,15 @@ func (n *Node) AddTorrent(ctx context.Context, opts api.TorrentOptions) (*api.To
 		err = n.torrents.ofSource(ctx, &r, opts.Source)
 	default:
 		r.Metainfo = opts.Metainfo
+	}
+	if r.Partial && err == nil {
+		old, err := n.mergePartial(ctx, &r)
+		if err != nil {
+			return nil, err
+		}
+		if old != nil {
+			return old.info(), nil
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -39,6 +39,10 @@ func (f *Fake) AddTorrent(ctx context.Context, opts api.TorrentOptions) (*api.To
 	info.Magnet = "magnet:?xt=urn:btih:" + info.InfoHash
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if opts.Files != nil {
+		info.State = api.TorrentSeeding
+		f.torrents = slices.DeleteFunc(f.torrents, func(t api.TorrentInfo) bool { return t.InfoHash == info.InfoHash })
+	}
 	if slices.ContainsFunc(f.torrents, func(t api.TorrentInfo) bool { return t.InfoHash == info.InfoHash }) {
 		return nil, api.Errorf(bt.Exists, "the node has %s already", info.InfoHash)
 	}
