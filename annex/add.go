@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os/exec"
 	"path"
 	"strings"
 
 	"shoal/bt"
 )
-
-// firstVerifiable is the git-annex that lets external remotes fetch what addurl --fast has added.
-const firstVerifiable = "10.20240531"
 
 // AddOptions say what of a torrent to add, and where.
 type AddOptions struct {
@@ -79,17 +77,22 @@ func (r *Repository) Add(ctx context.Context, opts AddOptions) ([]Added, error) 
 	return added, nil
 }
 
-// fastArgs are what addurl takes so that what it notes down can be fetched from an external remote later.
+// fastArgs are what addurl takes so that what it notes down can be fetched from an external remote later: the key must be
+// one of the backend VURL, as git-annex takes a URL key from no external remote. That came in 2024 as an option, which the
+// newest has no need of and takes still: whether it is there is asked, with nothing to add.
 func (r *Repository) fastArgs(ctx context.Context) ([]string, error) {
-	v, err := r.Version(ctx)
-	switch {
-	case err != nil:
-		return nil, err
-	case v < firstVerifiable:
-		return nil, &bt.Error{Code: bt.Failed, Err: fmt.Errorf("git-annex %s would refuse to get what it adds without content", v),
-			Advice: "leave --fast out, or install git-annex " + firstVerifiable + " or newer"}
+	fast := []string{"--fast", "--verifiable"}
+	_, err := r.git(ctx, strings.NewReader(""), append([]string{"annex", "addurl", "--batch"}, fast...)...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return fast, err
 	}
-	return []string{"--fast", "--verifiable"}, nil
+	v, err := r.Version(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return nil, &bt.Error{Code: bt.Failed, Err: fmt.Errorf("git-annex %s would refuse to get what it adds without content", v),
+		Advice: "leave --fast out, or install a git-annex whose addurl has --verifiable"}
 }
 
 // placeOf is where a file of a torrent goes.

@@ -85,8 +85,9 @@ func (r *Repository) checkVersion(ctx context.Context) Check {
 		return failedCheck("version", err)
 	case v < oldest:
 		return Check{"version", false, "git-annex is " + v, "it works with " + oldest + " and newer"}
-	case v < firstVerifiable:
-		return Check{"version", true, "git-annex " + v + "; addurl --fast takes " + firstVerifiable, ""}
+	}
+	if _, err := r.fastArgs(ctx); err != nil && ctx.Err() == nil {
+		return Check{"version", true, "git-annex " + v + ", which is too old for \"shoal annex add --fast\"", ""}
 	}
 	return Check{"version", true, "git-annex " + v, ""}
 }

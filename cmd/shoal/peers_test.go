@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -42,6 +43,29 @@ func peersCmd(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("MAGNET"+suffix, bt.MagnetOf(m, bt.MagnetOptions{}).String())
 		ts.Setenv("HASH"+suffix, m.InfoHash.String())
 	}
+}
+
+// foreignCmd is "foreign PROGRAM FORMAT PATH": until the script ends a program of other people seeds a file or folder, as
+// a torrent of that format. It sets TORRENT, and MAGNET, which names the program's address.
+func foreignCmd(ts *testscript.TestScript, neg bool, args []string) {
+	programs := bttest.Programs()
+	i := -1
+	if len(args) == 3 {
+		i = slices.IndexFunc(programs, func(p bttest.Program) bool { return p.Name == args[0] })
+	}
+	if neg || i < 0 {
+		ts.Fatalf("usage: foreign {aria2 | libtorrent | transmission} {v1 | v2 | hybrid} PATH")
+	}
+	t, path := scriptT{ts}, ts.MkAbs(args[2])
+	torrent := bttest.MakeTorrent(t, "libtorrent", path, bttest.MakeOptions{Format: args[1]})
+	f, err := os.Open(torrent)
+	ts.Check(err)
+	defer f.Close()
+	m, err := bt.ReadMetainfo(f)
+	ts.Check(err)
+	seed := programs[i].Seed(t, torrent, filepath.Dir(path))
+	ts.Setenv("TORRENT", torrent)
+	ts.Setenv("MAGNET", bt.MagnetOf(m, bt.MagnetOptions{Peers: []string{seed.Addr}}).String())
 }
 
 // madeTorrent is a torrent that libtorrent makes.

@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"seed":     seedCmd,
+			"foreign":  foreignCmd,
 			"idle":     idleCmd,
 			"peers":    peersCmd,
 			"port":     portCmd,
