@@ -13,7 +13,7 @@ ENGINES    = $(patsubst %,./%/...,$(wildcard bt share annex))
 # The module that stands in for go-utp is one of its own: ./... does not reach it.
 GOUTP      = bt/internal/goutp
 # What the tests talk to.
-PEERS      = git git-annex aria2 transmission-cli transmission-daemon qbittorrent-nox python3-libtorrent opentracker mktorrent jq tmux age keepassxc zbar-tools
+PEERS      = git git-annex aria2 transmission-cli transmission-daemon qbittorrent-nox python3-libtorrent opentracker mktorrent jq tmux age keepassxc zbar-tools nix-bin
 BENCHPEERS = syncthing rsync
 # Of npm, into build/peers. Its optional parts are for peers; a tracker needs none.
 NODEPEERS  = bittorrent-tracker@11.2.3

@@ -41,13 +41,19 @@ func otherPorts(t bttest.T, text string) string {
 	}
 }
 
-// tourCmd is "tour FILE GUIDE": it writes the commands that a guide shows to a file, with ports that nobody uses.
+// tourCmd is "tour FILE GUIDE [SECTION]": it writes the commands that a guide shows, or a section of it, to a file, with
+// ports that nobody uses.
 func tourCmd(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: tour FILE GUIDE")
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: tour FILE GUIDE [SECTION]")
 	}
 	rest, err := os.ReadFile(filepath.Join(root, args[1]))
 	ts.Check(err)
+	if len(args) == 3 {
+		_, section, _ := strings.Cut(string(rest), "\n## "+args[2]+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		rest = []byte(section)
+	}
 	var tour strings.Builder
 	for i, block := range strings.Split(string(rest), "```sh\n") {
 		commands, _, closed := strings.Cut(block, "```")
