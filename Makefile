@@ -1,4 +1,4 @@
-# make build | install | demo | peers | test | race | check | soak | fuzz | crash | big | bench | benchpeers | docs
+# make build | install | demo | peers | peers-new | test | race | check | soak | fuzz | crash | big | bench | benchpeers | docs
 
 export CGO_ENABLED = 0
 PREFIX    ?= /usr/local
@@ -18,7 +18,7 @@ BENCHPEERS = syncthing rsync
 # Of npm, into build/peers. Its optional parts are for peers; a tracker needs none.
 NODEPEERS  = bittorrent-tracker@11.2.3
 
-.PHONY: build install demo peers test race check generated soak fuzz crash big bench benchpeers docs
+.PHONY: build install demo peers peers-new test race check generated soak fuzz crash big bench benchpeers docs
 
 build:
 	$(GO) build -trimpath -ldflags '-s -w' -o build/shoal ./cmd/shoal
@@ -39,6 +39,11 @@ peers:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PEERS)
 	command -v npm >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm
 	test -d build/peers/node_modules || npm install --prefix build/peers --omit=optional --ignore-scripts --no-audit --no-fund $(NODEPEERS)
+
+# What Debian does not have yet in its stable release, into build/peers. Tests that want it are skipped without, unless
+# SHOAL_REQUIRE_NEW is set.
+peers-new:
+	bt/bttest/git-annex-new.sh build/peers/git-annex-new
 
 test:
 	$(GO) test -p 1 -parallel 8 -timeout 15m $(TESTFLAGS) $(PACKAGES)

@@ -26,8 +26,9 @@ type Folder struct {
 	share      string // its id, as the marker has it
 	repository string
 	open       func(dir string) (disk.FS, error)
+	fixed      string      // the name of whatever key, in a tree; "" = each has its own
 	clean      func() bool // true once: temporary files of processes that were killed may be looked for
-	buffers    sync.Pool   // of *[2 * chunk]byte: thousands of operations after each other would be mostly garbage
+	buffers    *sync.Pool  // of *[2 * chunk]byte: thousands of operations after each other would be mostly garbage
 }
 
 // chunk is how much is read, and written, at once.
@@ -36,13 +37,17 @@ const chunk = 256 << 10
 // NewFolder is the keys of the repository with a UUID in the folder dir of the share with an id, in hex. It looks at
 // nothing.
 func NewFolder(dir, share, repository string) *Folder {
-	f := &Folder{dir: dir, share: share, repository: repository, open: disk.OpenFS, clean: once()}
-	f.buffers.New = func() any { return new([2 * chunk]byte) }
-	return f
+	return &Folder{dir: dir, share: share, repository: repository, open: disk.OpenFS, clean: once(),
+		buffers: &sync.Pool{New: func() any { return new([2 * chunk]byte) }}}
 }
 
 // Name is the path of a key in the share.
-func (f *Folder) Name(key Key) string { return key.Path(f.repository) }
+func (f *Folder) Name(key Key) string {
+	if f.fixed != "" {
+		return f.fixed
+	}
+	return key.Path(f.repository)
+}
 
 // with calls do on the share's folder. It is opened each time: a disk that is taken away is not kept busy, and one that
 // comes back is seen.
@@ -85,6 +90,9 @@ func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 func (f *Folder) Remove(key Key) (removed bool, err error) {
 	err = f.with("removing a key", func(fsys disk.FS) error {
 		name := f.Name(key)
+		if f.fixed != "" && f.replaced(fsys, key) {
+			return nil
+		}
 		err := fsys.Remove(name)
 		if missing(err) {
 			return disk.CheckMark(fsys, f.share)
@@ -93,6 +101,9 @@ func (f *Folder) Remove(key Key) (removed bool, err error) {
 			return err
 		}
 		removed = true
+		if f.fixed != "" {
+			return nil // a conflict copy in a tree is what somebody else wrote
+		}
 		return removeCopies(fsys, name)
 	})
 	return removed, err

@@ -45,7 +45,7 @@ func (f *Folder) Put(ctx context.Context, key Key, from string, progress func(do
 		buffers := f.buffers.Get().(*[2 * chunk]byte)
 		defer f.buffers.Put(buffers)
 		p := &putting{ctx: ctx, fs: fsys, src: src, size: info.Size(), name: f.Name(key), meter: newMeter(progress),
-			buf: buffers[:chunk], other: buffers[chunk:]}
+			open: f.fixed != "", buf: buffers[:chunk], other: buffers[chunk:]}
 		return p.run()
 	})
 }
@@ -57,6 +57,7 @@ type putting struct {
 	src   io.ReaderAt
 	size  int64
 	name  string
+	open  bool // to read for whoever can reach it, as files of a tree are
 	temp  string
 	meter *meter
 
@@ -70,6 +71,11 @@ func (p *putting) run() error {
 	}
 	if err := p.write(); err != nil {
 		return err
+	}
+	if p.open {
+		if err := p.fs.Chmod(p.temp, 0o644); err != nil {
+			return errors.Join(err, p.fs.Remove(p.temp))
+		}
 	}
 	if err := p.place(); err != nil {
 		_ = p.fs.Remove(p.temp)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 
 	"shoal/annex/protocol"
 	"shoal/bt"
@@ -35,6 +36,8 @@ type Remote struct {
 
 	store *Store // set by Init and Prepare
 	wrong error  // in the settings: told where it matters, as Prepare may not fail
+
+	exported atomic.Bool // the tree of the share has changed
 }
 
 var _ protocol.Remote = (*Remote)(nil)
@@ -100,9 +103,12 @@ func (r *Remote) make(ctx context.Context, j *protocol.Job) (info api.ShareInfo,
 func (r *Remote) Prepare(_ context.Context, j *protocol.Job) error {
 	o := Options{Open: r.Open}
 	var copies string
-	for name, value := range map[string]*string{configShare: &o.Share, configID: &o.ID, configCopies: &copies} {
+	for _, c := range []struct {
+		name  string
+		value *string
+	}{{configShare, &o.Share}, {configID, &o.ID}, {configCopies, &copies}} {
 		var err error
-		if *value, err = j.GetConfig(name); err != nil {
+		if *c.value, err = j.GetConfig(c.name); err != nil {
 			return err
 		}
 	}
@@ -126,6 +132,10 @@ func (r *Remote) Prepare(_ context.Context, j *protocol.Job) error {
 func (r *Remote) Close() error {
 	if r.store == nil {
 		return nil
+	}
+	if r.exported.Load() {
+		// There is no other end of an export. A node that runs sees it later, too, and a sync does.
+		_ = r.store.Announce(context.Background())
 	}
 	return r.store.Close()
 }

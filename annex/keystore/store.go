@@ -37,6 +37,12 @@ type Options struct {
 // A Store is the keys of a repository in a share. It looks at nothing before it is asked. Its methods may be called
 // concurrently.
 type Store struct {
+	*share
+	at string // name in the share of whatever key; "" = each key has its own
+}
+
+// A share is what the stores of one have together.
+type share struct {
 	opts Options
 
 	mu    sync.Mutex // guards place
@@ -54,7 +60,7 @@ type place struct {
 
 // New is the store that options say.
 func New(opts Options) *Store {
-	s := &Store{opts: opts}
+	s := &Store{share: &share{opts: opts}}
 	s.look.open = func(ctx context.Context) (api.Shares, io.Closer, error) { return opts.Open(ctx, Look) }
 	s.net.open = func(ctx context.Context) (api.Shares, io.Closer, error) { return opts.Open(ctx, Meet) }
 	return s
@@ -86,6 +92,18 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // find finds the share on this machine.
 func (s *Store) find(ctx context.Context) (*place, error) {
+	p, err := s.locate(ctx)
+	if err != nil || s.at == "" {
+		return p, err
+	}
+	name, err := treePath(s.at)
+	if err != nil {
+		return nil, err
+	}
+	return &place{p.info, p.folder.at(name)}, nil
+}
+
+func (s *share) locate(ctx context.Context) (*place, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.place != nil {
@@ -112,7 +130,7 @@ func (s *Store) find(ctx context.Context) (*place, error) {
 const minID = 8
 
 // means reports whether a share is the one. Its id says so where it is known: another may have the same name here.
-func (s *Store) means(i *api.ShareInfo) bool {
+func (s *share) means(i *api.ShareInfo) bool {
 	if id := s.opts.ID; id != "" {
 		return len(id) >= minID && strings.HasPrefix(i.ID, strings.ToLower(id))
 	}
@@ -131,7 +149,7 @@ func usable(i *api.ShareInfo) error {
 }
 
 // notHere says that the share is not on this machine, in one line: git-annex shows no other.
-func (s *Store) notHere() error {
+func (s *share) notHere() error {
 	name := s.opts.Share
 	id := ""
 	if s.opts.ID != "" {
@@ -212,7 +230,7 @@ func (s *Store) Put(ctx context.Context, key Key, from string, progress func(don
 		return err
 	}
 	if p.info.Role == "read" {
-		return api.Errorf(api.Denied, "the share %s is read-only here: join it with a write token", p.info.Name)
+		return readOnly(p)
 	}
 	if err := p.folder.Put(ctx, key, from, progress); err != nil {
 		return s.absent(p, err)
@@ -228,7 +246,7 @@ func (s *Store) Remove(ctx context.Context, key Key) error {
 		return err
 	}
 	if p.info.Role == "read" {
-		return api.Errorf(api.Denied, "the share %s is read-only here: join it with a write token", p.info.Name)
+		return readOnly(p)
 	}
 	removed, err := p.folder.Remove(key)
 	if err != nil {
@@ -239,7 +257,7 @@ func (s *Store) Remove(ctx context.Context, key Key) error {
 	}
 	other, err := s.elsewhere(ctx, p, key)
 	if err == nil && other {
-		err = api.Errorf(api.Denied, "other machines have it, and this one has not: \"shoal share get %s:%s\" first", p.info.Name, p.folder.Name(key))
+		err = s.onlyOthers(p, key)
 	}
 	return err
 }
