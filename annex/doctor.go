@@ -25,7 +25,10 @@ type Check struct {
 // Diagnose looks for what is wrong with programs and versions, and with the repository that dir is in if there is one.
 // program is the absolute path of this shoal.
 func Diagnose(ctx context.Context, program, dir string) []Check {
-	checks := []Check{inPath("git", "install git"), inPath("git-annex", "install git-annex"), checkRemoteProgram(program)}
+	checks := []Check{inPath("git", "install git"), inPath("git-annex", "install git-annex")}
+	for _, name := range Programs() {
+		checks = append(checks, checkProgram(name, program))
+	}
 	r := &Repository{Dir: dir}
 	if checks[0].OK && checks[1].OK {
 		checks = append(checks, r.checkVersion(ctx))
@@ -61,9 +64,9 @@ func inPath(name, hint string) Check {
 	return Check{name, true, path, ""}
 }
 
-// checkRemoteProgram looks for the name that git-annex starts.
-func checkRemoteProgram(program string) Check {
-	c := inPath(RemoteProgram, "\"shoal annex install DIR\" puts it into a folder that PATH has")
+// checkProgram looks for a name that git-annex starts.
+func checkProgram(name, program string) Check {
+	c := inPath(name, "\"shoal annex install DIR\" puts it into a folder that PATH has")
 	if c.OK && !sameFile(c.Message, program) {
 		c.OK, c.Message = false, c.Message+" is another program than this shoal"
 		c.Hint = "\"shoal annex install " + filepath.Dir(strings.TrimSuffix(c.Message, " is another program than this shoal")) + "\" mends it"

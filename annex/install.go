@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"shoal/annex/backend"
 	"shoal/bt"
 )
 
@@ -16,10 +17,19 @@ const (
 	Aria2Program  = "aria2c" // what the bittorrent remote of git-annex starts
 )
 
+// Programs are the names that git-annex looks for.
+func Programs() []string {
+	names := []string{RemoteProgram}
+	for _, b := range backend.All {
+		names = append(names, b.Program())
+	}
+	return names
+}
+
 // Install makes symbolic links to program, which is absolute, in the folder dir, under the names that git-annex looks
 // for. With aria2c it also makes one under that name. What is there and is no link to a shoal is Exists.
 func Install(program, dir string, aria2c bool) (links []string, err error) {
-	names := []string{RemoteProgram}
+	names := Programs()
 	if aria2c {
 		names = append(names, Aria2Program)
 	}

@@ -6,7 +6,7 @@ import (
 	"shoal/annex/protocol"
 )
 
-// Trees are a matter of shares. Whether there are any is asked before the settings can be.
+// Whether there are trees is asked before the settings can be. Exports are a matter of shares; torrents have trees, too.
 
 func (r *remote) ExportSupported(ctx context.Context, j *protocol.Job) (bool, error) {
 	return r.share.ExportSupported(ctx, j)
@@ -37,7 +37,7 @@ func (r *remote) RemoveExportDirectory(ctx context.Context, j *protocol.Job, dir
 }
 
 func (r *remote) ImportSupported(ctx context.Context, j *protocol.Job) (protocol.Import, error) {
-	return r.share.ImportSupported(ctx, j)
+	return r.torrents.ImportSupported(ctx, j)
 }
 
 func (r *remote) ListImport(ctx context.Context, j *protocol.Job) ([]protocol.Importable, error) {

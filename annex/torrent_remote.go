@@ -24,6 +24,7 @@ const (
 type torrentRemote struct {
 	protocol.Unsupported
 	torrents *torrents
+	hashed   hashed
 
 	mu  sync.Mutex
 	set *settings // guarded by mu; nil until asked for
@@ -43,6 +44,7 @@ func newTorrentRemote(opts Options) *torrentRemote {
 func (r *torrentRemote) Configs() []protocol.Config {
 	return []protocol.Config{
 		{Name: "allow-local", Text: "yes: trackers, web servers and peers on this machine and in its networks may be used, and .torrent files of this machine (default no)"},
+		{Name: configTorrent, Text: "with importtree=yes: the torrent to import the tree of, a magnet or a URL"},
 		{Name: "timeout", Text: "how long nothing may come before a torrent is given up, such as 90s or 5m (default 2m)"},
 	}
 }
@@ -103,7 +105,6 @@ func (r *torrentRemote) Init(_ context.Context, j *protocol.Job) error {
 		{"encryption", "none", "what others seed cannot be encrypted: use encryption=none"},
 		{"chunk", "", "what others seed cannot be chunked: leave chunk= out"},
 		{"exporttree", "no", "a torrent is not written to: leave exporttree= out"},
-		{"importtree", "no", "importing the tree of a torrent is not supported: leave importtree= out"},
 	} {
 		v, err := j.GetConfig(c.name)
 		if err != nil {
@@ -114,6 +115,9 @@ func (r *torrentRemote) Init(_ context.Context, j *protocol.Job) error {
 		}
 	}
 	if _, err := r.settings(j); err != nil {
+		return err
+	}
+	if err := r.checkTree(j); err != nil {
 		return err
 	}
 	wanted, err := j.GetWanted()
@@ -127,7 +131,10 @@ func (r *torrentRemote) Init(_ context.Context, j *protocol.Job) error {
 // Prepare has nothing to prepare: the session is begun when it is needed.
 func (r *torrentRemote) Prepare(context.Context, *protocol.Job) error { return nil }
 
-func (r *torrentRemote) Close() error { return r.torrents.close() }
+func (r *torrentRemote) Close() error {
+	r.hashed.close()
+	return r.torrents.close()
+}
 
 func (r *torrentRemote) Cost(context.Context, *protocol.Job) (int, error) { return torrentCost, nil }
 

@@ -85,10 +85,16 @@ func (a *album) content(t *testing.T, path string) []byte {
 // startRemote starts the remote in a repository, with its settings told.
 func startRemote(t *testing.T, dir, local, timeout string) *protocoltest.Conversation {
 	t.Helper()
+	return startIn(t, protocoltest.Plain, dir, local, timeout)
+}
+
+// startIn is startRemote in a form of the protocol.
+func startIn(t *testing.T, form, dir, local, timeout string) *protocoltest.Conversation {
+	t.Helper()
 	r := New(Options{NewClient: func(ctx context.Context, local bool) (*bt.Client, error) {
 		return bt.NewClient(ctx, bt.Config{Listen: "127.0.0.1", NoDHT: true, NoLocal: !local})
 	}})
-	c := protocoltest.Start(t, r, dir, protocoltest.Plain)
+	c := protocoltest.Start(t, r, dir, form)
 	c.Play("< PREPARE\n> GETCONFIG share\n< VALUE \n> PREPARE-SUCCESS\n< GETINFO\n> GETCONFIG allow-local\n< VALUE " + local +
 		"\n> GETCONFIG timeout\n< VALUE " + timeout + "\n> GETGITDIR\n< VALUE .git\n> INFOFIELD fetches\n> INFOVALUE files of torrents\n" +
 		"> INFOFIELD gives up after\n> INFOVALUE…\n> INFOFIELD local addresses\n> INFOVALUE…\n> INFOEND\n")
@@ -245,6 +251,8 @@ func TestTorrentConversation(t *testing.T) {
 		< VALUE 
 		> GETCONFIG importtree
 		< VALUE 
+		> GETCONFIG torrent
+		< VALUE 
 		> GETWANTED
 		< VALUE 
 		> SETWANTED present
@@ -290,7 +298,7 @@ func TestTorrentConversation(t *testing.T) {
 func TestShares(t *testing.T) {
 	t.Parallel()
 	c := protocoltest.Start(t, New(Options{}), t.TempDir(), protocoltest.Plain)
-	c.Play("< LISTCONFIGS\n> CONFIG share …\n> CONFIG allow-local …\n> CONFIG timeout …\n> CONFIGEND\n" +
+	c.Play("< LISTCONFIGS\n> CONFIG share …\n> CONFIG allow-local …\n> CONFIG torrent …\n> CONFIG timeout …\n> CONFIGEND\n" +
 		"< EXPORTSUPPORTED\n> EXPORTSUPPORTED-FAILURE\n" +
 		"< PREPARE\n> GETCONFIG share\n< VALUE photos\n> PREPARE-FAILURE this shoal keeps nothing in shares\n")
 	if err := c.End(); err != nil {

@@ -31,6 +31,7 @@ func newAnnexCmd(g *globals) *cobra.Command {
 	cmd.AddCommand(
 		newAnnexAddCmd(g),
 		newAnnexAria2Cmd(g),
+		newAnnexBackendCmd(g),
 		newAnnexDoctorCmd(g),
 		newAnnexInstallCmd(g),
 		newAnnexRegisterCmd(g),

@@ -9,6 +9,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"shoal/commands/internal/ui"
@@ -23,7 +24,11 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer)
 	if len(args) == 0 {
 		args = []string{"shoal"}
 	}
-	switch filepath.Base(args[0]) {
+	name := filepath.Base(args[0])
+	if backend, ok := strings.CutPrefix(name, "git-annex-backend-"); ok {
+		return shoal(ctx, append([]string{"annex", "backend", "--quiet", backend}, args[1:]...), in, out, errw)
+	}
+	switch name {
 	case "git-annex-remote-shoal":
 		return shoal(ctx, append([]string{"annex", "remote", "--quiet"}, args[1:]...), in, out, errw)
 	case "aria2c":

@@ -21,6 +21,7 @@ type fake struct {
 
 	mu       sync.Mutex      // guards what follows
 	files    map[string]bool // in the share: whether this node believes that they are here
+	tree     []api.FileInfo  // what all of it is
 	listed   bool            // it has met others
 	promises int
 	ended    int // so many calls find that the node has ended
@@ -48,6 +49,9 @@ func (f *fake) Ls(_ context.Context, _, path string) ([]api.FileInfo, error) {
 	if f.ended > 0 {
 		f.ended--
 		return nil, api.ErrEnded
+	}
+	if path == "" {
+		return f.tree, nil
 	}
 	here, ok := f.files[path]
 	if !ok {

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"shoal/bt/bttest"
 )
 
 var update = flag.Bool("update", false, "write the output that scripts expect")
 
 func TestMain(m *testing.M) {
-	switch filepath.Base(os.Args[0]) {
-	case "git-annex-remote-shoal", "aria2c": // links that scripts had installed
+	name := filepath.Base(os.Args[0])
+	if strings.HasPrefix(name, "git-annex-") || name == "aria2c" { // links that scripts had installed
 		main()
 	}
 	testscript.Main(m, map[string]func(){"shoal": main, "await": await})
@@ -46,6 +48,9 @@ func TestScripts(t *testing.T) {
 				"SHOAL_LPD=0",
 				"NOBODY=127.0.0.1:1", // a peer that never answers
 			)
+			if dir, err := bttest.NewGitAnnex(); err == nil {
+				env.Vars = append(env.Vars, "NEW="+dir)
+			}
 			return os.Mkdir(home, 0o755)
 		},
 		Condition: condition,
@@ -67,11 +72,15 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition knows [namespaces], where a script may mount what it likes in a namespace of its own, and [peer:PROGRAM]
-// for programs of other people, which may be absent except where SHOAL_REQUIRE_PEERS is set.
+// condition knows [namespaces], where a script may mount what it likes in a namespace of its own, [new:git-annex] for that
+// of make peers-new, whose folder is $NEW and which SHOAL_REQUIRE_NEW demands, and [peer:PROGRAM] for programs of other people, which may be absent except where SHOAL_REQUIRE_PEERS is set.
 func condition(cond string) (bool, error) {
 	if cond == "namespaces" {
 		return exec.Command("unshare", "-rm", "true").Run() == nil, nil
+	}
+	if cond == "new:git-annex" {
+		dir, err := bttest.NewGitAnnex()
+		return dir != "", err
 	}
 	program, ok := strings.CutPrefix(cond, "peer:")
 	if !ok {

@@ -208,6 +208,7 @@ type FileInfo struct {
 	Target  string    `json:"target,omitempty"`
 	Natural string    `json:"conflict_of,omitempty"`
 	Local   bool      `json:"local_change,omitempty"`
+	Hash    string    `json:"hash,omitempty"` // hex of f of a file's content (docs/shares.md §2.2); "" of an empty file
 }
 
 // A Promise is what other nodes said of a file: that they have it, whole and verified, and keep it until a time.

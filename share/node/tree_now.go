@@ -202,6 +202,9 @@ func fileInfo(s *index.Shown, present, local bool) api.FileInfo {
 	if s.Path != s.Natural {
 		i.Natural = s.Natural
 	}
+	if s.Type == index.File && s.Size > 0 {
+		i.Hash = hex.EncodeToString(s.Hash[:])
+	}
 	return i
 }
 
