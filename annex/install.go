@@ -14,12 +14,13 @@ import (
 // The names under which other programs start shoal.
 const (
 	RemoteProgram = "git-annex-remote-shoal"
+	P2PProgram    = "git-annex-p2p-shoal"
 	Aria2Program  = "aria2c" // what the bittorrent remote of git-annex starts
 )
 
 // Programs are the names that git-annex looks for.
 func Programs() []string {
-	names := []string{RemoteProgram}
+	names := []string{RemoteProgram, P2PProgram}
 	for _, b := range backend.All {
 		names = append(names, b.Program())
 	}

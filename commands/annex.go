@@ -34,6 +34,7 @@ func newAnnexCmd(g *globals) *cobra.Command {
 		newAnnexBackendCmd(g),
 		newAnnexDoctorCmd(g),
 		newAnnexInstallCmd(g),
+		newAnnexP2PCmd(g),
 		newAnnexRegisterCmd(g),
 		newAnnexRemoteCmd(g),
 		newAnnexSeedCmd(g),

@@ -25,10 +25,10 @@ func newAnnexInstallCmd(g *globals) *cobra.Command {
 		Use:   "install [flags] [DIR]",
 		Short: "Put shoal where git-annex finds it",
 		Long: "Make symbolic links to shoal in DIR, which PATH must have, or without DIR where shoal is: git-annex-remote-shoal, the\n" +
-			"special remote, and git-annex-backend-XBTV2 and git-annex-backend-XSHOAL, which know keys by the hashes of v2\n" +
-			"torrents and of shares. With --aria2c there is another one under the name aria2c: it does for the bittorrent remote\n" +
-			"of git-annex what that program does, so that plain magnets are fetched by shoal with every version. DIR must come\n" +
-			"before the real aria2c in the PATH of git-annex, and in no other's.",
+			"special remote; git-annex-backend-XBTV2 and git-annex-backend-XSHOAL, which know keys by the hashes of v2 torrents\n" +
+			"and of shares; and git-annex-p2p-shoal, for \"git annex p2p\". With --aria2c there is another one under the name\n" +
+			"aria2c: it does for the bittorrent remote of git-annex what that program does, so that plain magnets are fetched by\n" +
+			"shoal with every version. DIR must come before the real aria2c in the PATH of git-annex, and in no other's.",
 		Example: "  shoal annex install ~/.local/bin\n  shoal annex install --aria2c ~/.local/lib/shoal-annex",
 		Args:    atMostArgs(1, "one DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -31,6 +31,8 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer)
 	switch name {
 	case "git-annex-remote-shoal":
 		return shoal(ctx, append([]string{"annex", "remote", "--quiet"}, args[1:]...), in, out, errw)
+	case "git-annex-p2p-shoal":
+		return shoal(ctx, append([]string{"annex", "p2p", "--quiet", "--"}, args[1:]...), in, out, errw)
 	case "aria2c":
 		return shoal(ctx, append([]string{"annex", "aria2c"}, args[1:]...), in, out, errw)
 	default:

@@ -3,7 +3,7 @@
 # made to find them by itself, so that what it starts has those of the system. Nothing is installed but patchelf.
 set -eu
 dir=$1
-test ! -x "$dir/bin/git-annex" || exit 0
+test ! -x "$dir/bin/git-remote-p2p-annex" || exit 0
 rm -rf "$dir"
 mkdir -p "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial" "$dir/apt/parts" "$dir/debs" "$dir/root" "$dir/bin"
 dir=$(cd "$dir" && pwd)
@@ -45,7 +45,9 @@ test -n "$loader" || fail "the C library has no loader"
 paths=$(find "$dir/root" -name '*.so.*' -printf '%h\n' | sort -u | paste -s -d :)
 cp "$dir/root/usr/bin/git-annex" "$dir/bin/git-annex"
 patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$paths" "$dir/bin/git-annex"
-ln -s git-annex "$dir/bin/git-annex-shell"
-"$dir/bin/git-annex" version --raw || { rm -f "$dir/bin/git-annex"; fail "it does not run"; }
+for name in git-annex-shell git-remote-annex git-remote-p2p-annex; do
+	ln -s git-annex "$dir/bin/$name"
+done
+"$dir/bin/git-annex" version --raw || { rm -rf "$dir/bin"; fail "it does not run"; }
 echo
 rm -rf "$dir/debs" "$dir/apt"

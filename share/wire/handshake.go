@@ -56,8 +56,13 @@ func handshake(ctx context.Context, link Link, prologue, psk []byte, random io.R
 	if err != nil {
 		return nil, err
 	}
+	return shake(ctx, link, hs, link.Dialled())
+}
+
+// shake exchanges the two messages of a handshake.
+func shake(ctx context.Context, link Link, hs *noise.HandshakeState, initiator bool) (_ *Secure, err error) {
 	s := &Secure{link: link}
-	if link.Dialled() {
+	if initiator {
 		if _, _, err = writeHandshake(ctx, link, hs); err == nil {
 			s.enc, s.dec, err = readHandshake(ctx, link, hs)
 		}
