@@ -177,7 +177,7 @@ func answerInvite(ctx context.Context, g *globals, n *shareNode, info *api.Invit
 	}
 	switch strings.ToLower(strings.TrimSpace(line)) {
 	case "y", "yes":
-		return n.Admit(ctx, info.Share, info.Node)
+		return n.Admit(ctx, info.Share, info.Node, "")
 	}
 	return n.RevokeInvite(ctx, info.Share, info.ID)
 }

@@ -94,11 +94,13 @@ func writeMembers(w io.Writer, members []api.MemberInfo) error {
 }
 
 func newShareAdmitCmd(g *globals) *cobra.Command {
-	return &cobra.Command{
-		Use:   "admit NAME NODE",
+	var role string
+	cmd := &cobra.Command{
+		Use:   "admit [flags] NAME NODE",
 		Short: "Make a machine a member that came with a token",
 		Long: "Make a machine a member of a share that came with a token. NODE is its key, as \"shoal share members\" shows it.\n" +
-			"Only members count as keepers of copies.",
+			"Only members count as keepers of copies, and only members get the keys of the share when \"shoal share rekey\" changes\n" +
+			"them: those of --role. Without it that is what the machine says that it is, a store or a reader.",
 		Example: "  shoal share admit photos 3b6a27bcceb6a42d",
 		Args:    exactArgs(2, "the NAME of a share and the key of a NODE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -110,11 +112,13 @@ func newShareAdmitCmd(g *globals) *cobra.Command {
 				return withHint(usageErrorf("%q is not the key of a node", args[1]), "\"shoal share members %s\" shows them", name)
 			}
 			return g.withShares(ctx, nodeOptions{access: toWrite}, func(n *shareNode) error {
-				if err := n.Admit(ctx, name, key); err != nil {
+				if err := n.Admit(ctx, name, key, role); err != nil {
 					return err
 				}
 				return shareDoc{Share: name, Node: key, Code: bt.OK}.show(g, "%s is a member of %s", shortKey(key), name)
 			})
 		},
 	}
+	cmd.Flags().StringVar(&role, "role", "", "what it is listed as: read, write or store")
+	return cmd
 }

@@ -26,7 +26,10 @@ type Shares interface {
 	Status(ctx context.Context, name string) (*Status, error)
 	Peers(ctx context.Context, name string) ([]PeerInfo, error)
 	Members(ctx context.Context, name string) ([]MemberInfo, error)
-	Admit(ctx context.Context, name, node string) error
+	// Admit makes a connected node a member that came by a token. role is what it gets of the next keys; "" = what it says
+	// that it is: a store, or a reader.
+	Admit(ctx context.Context, name, node, role string) error
+	Keys
 
 	Ls(ctx context.Context, name, path string) ([]FileInfo, error)
 	// Get fetches paths, and keeps them from now on. With out, it copies them there instead.

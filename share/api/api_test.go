@@ -109,8 +109,8 @@ func calls(ctx context.Context, n api.Node) (all []string) {
 	note("revoke none", nil, n.RevokeInvite(ctx, "odd näme", "x/y"))
 	invites, err := n.Invites(ctx, "odd näme")
 	note("invites", invites, err)
-	note("admit", nil, n.Admit(ctx, "odd näme", "cdcd"))
-	note("admit by a reader", nil, n.Admit(ctx, "held", "cdcd"))
+	note("admit", nil, n.Admit(ctx, "odd näme", "cdcd", "store"))
+	note("admit by a reader", nil, n.Admit(ctx, "held", "cdcd", ""))
 	for _, name := range []string{"odd näme", "held", "nosuch", "..", ""} {
 		status, err := n.Status(ctx, name)
 		note("status", status, err)

@@ -95,8 +95,8 @@ func (c *Client) Members(ctx context.Context, name string) ([]MemberInfo, error)
 }
 
 // Admit implements [Shares].
-func (c *Client) Admit(ctx context.Context, name, node string) error {
-	_, err := postShare[nothing](ctx, c, name, "admit", admitRequest{node})
+func (c *Client) Admit(ctx context.Context, name, node, role string) error {
+	_, err := postShare[nothing](ctx, c, name, "admit", admitRequest{node, role})
 	return err
 }
 

@@ -36,6 +36,7 @@ type (
 	}
 	admitRequest struct {
 		Node string `json:"node"`
+		Role string `json:"role,omitempty"`
 	}
 	getRequest struct {
 		Paths []string `json:"paths"`
@@ -78,7 +79,7 @@ type (
 
 // routes are all calls of the protocol; docs/api.md explains each.
 func routes() []route {
-	return slices.Concat(shareRoutes(), inviteRoutes(), pathRoutes(), linkRoutes(), torrentRoutes(), secretRoutes())
+	return slices.Concat(shareRoutes(), inviteRoutes(), keyRoutes(), pathRoutes(), linkRoutes(), torrentRoutes(), secretRoutes())
 }
 
 // shareRoutes are about whole shares.
@@ -106,7 +107,7 @@ func shareRoutes() []route {
 			return tokenResult{token}, err
 		}},
 		{"POST", "/v1/shares/{name}/admit", false, with(func(ctx context.Context, n Shares, name string, q admitRequest) (any, error) {
-			return nothing{}, n.Admit(ctx, name, q.Node)
+			return nothing{}, n.Admit(ctx, name, q.Node, q.Role)
 		})},
 		{"POST", "/v1/shares/{name}/pause", false, with(func(ctx context.Context, n Shares, name string, q pauseRequest) (any, error) {
 			return nothing{}, n.Pause(ctx, name, q.Paused)

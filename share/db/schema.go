@@ -172,4 +172,4 @@ CREATE TABLE torrent(                    -- what the node seeds or fetches besid
 	infohash TEXT PRIMARY KEY,
 	body     BLOB NOT NULL                -- JSON
 ) WITHOUT ROWID;
-`, upkeepTables, takenTable, inviteTable}
+`, upkeepTables, takenTable, inviteTable, rekeyTables}

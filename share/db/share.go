@@ -30,14 +30,15 @@ type Share struct {
 	Writer  index.Writer // current own writer id; zero = none yet
 	Counter uint64       // its last event
 	Walked  time.Time    // last whole walk of the folder
+	Moving  bool         // State is of an epoch before that of the token
 }
 
-const shareColumns = "n, id, name, dir, token, options, paused, added, created, cert, ctx, files, meta, writer, counter, walked"
+const shareColumns = "n, id, name, dir, token, options, paused, added, created, cert, ctx, files, meta, writer, counter, walked, moving"
 
 func scanShare(row *sql.Rows, s *Share) error {
 	var id, ctx, files, meta, writer []byte
 	var added, counter, walked int64
-	if err := row.Scan(&s.N, &id, &s.Name, &s.Dir, &s.Ref, &s.Options, &s.Paused, &added, &s.Created, &s.Cert, &ctx, &files, &meta, &writer, &counter, &walked); err != nil {
+	if err := row.Scan(&s.N, &id, &s.Name, &s.Dir, &s.Ref, &s.Options, &s.Paused, &added, &s.Created, &s.Cert, &ctx, &files, &meta, &writer, &counter, &walked, &s.Moving); err != nil {
 		return err
 	}
 	if len(id) != 32 || len(writer) != 0 && len(writer) != 8 {
@@ -113,7 +114,7 @@ func (t *Tx) RemoveShare(n int64) error {
 	if err := t.exec("DELETE FROM piece WHERE data IN (SELECT n FROM data WHERE share = ?)", n); err != nil {
 		return err
 	}
-	for _, table := range []string{"base", "todo", "journal", "head", "signed", "blob", "large", "intent", "archive", "held", "taken", "keep", "peer", "problem", "volume", "data", "invite"} {
+	for _, table := range []string{"base", "todo", "journal", "head", "signed", "blob", "large", "intent", "archive", "held", "taken", "keep", "peer", "problem", "volume", "data", "invite", "moved", "member", "owed"} {
 		if err := t.exec("DELETE FROM "+table+" WHERE share = ?", n); err != nil {
 			return err
 		}

@@ -12,10 +12,11 @@ import (
 // blobStore is where trees of a share read and write nodes: the database, and before it what the next transaction will
 // write. Its methods may be called concurrently; flush belongs to the control goroutine.
 type blobStore struct {
-	ctx context.Context // of the engine; index.Blobs has none
-	db  *db.DB
-	n   int64
-	of  int64 // another share whose blobs are these, too; 0 = none
+	ctx  context.Context // of the engine; index.Blobs has none
+	db   *db.DB
+	n    int64
+	most int   // blobs held before they are written at once; 0 = no limit
+	of   int64 // another share whose blobs are these, too; 0 = none
 
 	mu      sync.Mutex // guards pending
 	pending map[blob.ID][]byte
@@ -60,7 +61,14 @@ func (s *blobStore) Put(id blob.ID, b []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pending[id] = b
-	return nil
+	if s.most == 0 || len(s.pending) < s.most {
+		return nil
+	}
+	err := s.db.Update(s.ctx, s.write)
+	if err == nil {
+		clear(s.pending)
+	}
+	return err
 }
 
 // has reports whether a blob is kept.
@@ -85,6 +93,11 @@ func (s *blobStore) has(id blob.ID) (ok bool, err error) {
 func (s *blobStore) flush(t *db.Tx) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.write(t)
+}
+
+// write is flush for who holds mu.
+func (s *blobStore) write(t *db.Tx) error {
 	for id, b := range s.pending {
 		if err := t.PutBlob(s.n, id, b, int64(len(b))); err != nil {
 			return err

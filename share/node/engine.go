@@ -35,7 +35,8 @@ type engine struct {
 	larder  *larder
 	store   *store // nil but of a store
 	promise *promiser
-	link    *linkRow // nil of a share that a person made or joined
+	link    *linkRow   // nil of a share that a person made or joined
+	ended   []db.Ended // epochs that are over
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -62,6 +63,8 @@ type engine struct {
 	gathering   time.Duration // until files that came are put in place
 	exports     exporting
 	mounts      mounts
+	owed        bool     // removals are to be repeated
+	seenMeta    blob.Cap // that members were looked for in
 
 	reachMu sync.Mutex // guards reach
 	reach   reached
@@ -96,6 +99,7 @@ type view struct {
 	Missing   int64 // bytes that should be here and are not
 	FS        disk.FS
 	MayBegin  bool   // see mayBegin
+	Moving    bool   // the state is of an earlier epoch than the keys
 	Full      string // why nothing more is taken; "" = there is room
 }
 
@@ -126,6 +130,9 @@ func newEngine(n *Node, row db.Share, token secret.Token) (*engine, error) {
 	if err := e.loadHeads(); err != nil {
 		return nil, err
 	}
+	if err := e.loadEnded(); err != nil {
+		return nil, err
+	}
 	e.show(api.StateStopped, nil)
 	return e, nil
 }
@@ -133,6 +140,9 @@ func newEngine(n *Node, row db.Share, token secret.Token) (*engine, error) {
 // start begins to keep the share in sync.
 func (e *engine) start() {
 	if e.node.net != nil {
+		e.startPosts()
+	}
+	if e.node.net != nil && !e.isStranded() {
 		e.net = newSwarm(e)
 		e.wg.Go(e.net.run)
 		e.wg.Go(e.promise.run)
@@ -167,7 +177,7 @@ func (e *engine) cert() []byte {
 func (e *engine) setCert(b []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.certNow == nil {
+	if len(e.certNow) == 0 {
 		e.certNow = b
 	}
 }
@@ -238,6 +248,10 @@ func (e *engine) step() (next time.Duration, err error) {
 		e.show(api.StatePaused, nil)
 		return idleLook, nil
 	}
+	if e.isStranded() {
+		e.show(api.StateError, errStranded)
+		return idleLook, nil
+	}
 	if e.isBeside() {
 		return e.stepBeside()
 	}
@@ -246,7 +260,7 @@ func (e *engine) step() (next time.Duration, err error) {
 	}
 	next, err = e.observe()
 	if err == nil {
-		err = inOrder(e.mergeHeads, e.seePolicy, e.seeLinks, e.seeExports)
+		err = inOrder(e.mergeHeads, e.seePolicy, e.seeMembers, e.seeLinks, e.seeExports)
 	}
 	if err != nil {
 		return idleLook, err
@@ -336,7 +350,7 @@ func (e *engine) show(state string, err error) {
 	}
 	v.Name, v.Dir, v.Paused = e.row.Name, e.row.Dir, e.row.Paused
 	v.Config = parseConfig(e.row.Options)
-	v.Root, v.Writer = e.row.State.Root, e.row.Writer
+	v.Root, v.Writer, v.Moving = e.row.State.Root, e.row.Writer, e.row.Moving
 	v.FS, v.MayBegin = nil, begin
 	if e.folder != nil {
 		v.FS = e.folder.fs

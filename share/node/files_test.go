@@ -107,7 +107,7 @@ func (m *testMember) inSync() {
 func (m *testMember) admitted(j *testMember) {
 	m.t.Helper()
 	id := fmt.Sprintf("%x", j.engine().pk[:])
-	waitFor(m.t, "admission", func() bool { return m.Admit(m.t.Context(), "s", id) == nil })
+	waitFor(m.t, "admission", func() bool { return m.Admit(m.t.Context(), "s", id, "") == nil })
 	waitFor(m.t, "a listing", func() bool {
 		list, err := j.Members(m.t.Context(), "s")
 		return err == nil && slices.ContainsFunc(list, func(i api.MemberInfo) bool { return i.Node == id && i.Listed })
@@ -266,7 +266,7 @@ func TestStorePromises(t *testing.T) {
 func (m *testMember) admitted2(j *testMember) {
 	m.t.Helper()
 	id := fmt.Sprintf("%x", j.engine().pk[:])
-	waitFor(m.t, "admission", func() bool { return m.Admit(m.t.Context(), "s", id) == nil })
+	waitFor(m.t, "admission", func() bool { return m.Admit(m.t.Context(), "s", id, "") == nil })
 }
 
 func TestGetGivesUp(t *testing.T) {

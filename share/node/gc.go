@@ -136,6 +136,15 @@ func rootsOf(t *db.Tx, e *engine) (r roots, err error) {
 			r.index = append(r.index, h.ID)
 		}
 	}
+	ended, err := t.Ended(e.n)
+	if err != nil {
+		return r, err
+	}
+	for i := range ended {
+		if id := ended[i].Moved; id != nil {
+			r.whole = append(r.whole, *id)
+		}
+	}
 	s, err := t.Share(e.n)
 	if err != nil || s == nil {
 		return r, err

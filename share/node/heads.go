@@ -62,6 +62,12 @@ func (l headList) dominated(h *db.Head) bool {
 	return false
 }
 
+// of are the heads of an epoch.
+func (l headList) of(epoch uint16) headList {
+	l.all = slices.DeleteFunc(slices.Clone(l.all), func(h db.Head) bool { return h.Epoch != epoch })
+	return l
+}
+
 // frontier is the complete heads that no other dominates, in order of their ids.
 func (l headList) frontier() (ids []blob.ID) {
 	for i := range l.all {

@@ -92,7 +92,7 @@ func (i *inviter) open(v *db.Invite) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	code, ok := i.n.secrets.invite(v.ID)
-	if e == nil || !ok || !i.on || i.met[v.ID] || len(i.met) >= maxOver && inviteOver(inviteState(v, i.n.now())) {
+	if e == nil || e.ctx.Err() != nil || !ok || !i.on || i.met[v.ID] || len(i.met) >= maxOver && inviteOver(inviteState(v, i.n.now())) {
 		return
 	}
 	i.met[v.ID] = true
@@ -102,6 +102,9 @@ func (i *inviter) open(v *db.Invite) {
 		i.mu.Lock()
 		delete(i.met, v.ID)
 		i.mu.Unlock()
+		if e.ctx.Err() != nil && i.n.ctx.Err() == nil {
+			i.open(v) // with other keys
+		}
 	})
 }
 

@@ -109,6 +109,9 @@ func (e *engine) listInvited(ctx context.Context, v *db.Invite) error {
 		if err != nil {
 			return err
 		}
+		if err := e.letIn(&m); err != nil {
+			return err
+		}
 		if was := all[m.PK]; chains[m.PK] != nil && was.Role >= m.Role && was.Box == m.Box {
 			return nil
 		}

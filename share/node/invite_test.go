@@ -222,7 +222,7 @@ func TestSimInviteApprove(t *testing.T) {
 		if got := a.inviteNow(v.ID); got.Words != i.Words || got.State != api.InviteAsked {
 			t.Errorf("after a crash: %+v", got)
 		}
-		if err := a.node().Admit(t.Context(), "s", i.Node[:16]); err != nil {
+		if err := a.node().Admit(t.Context(), "s", i.Node[:16], ""); err != nil {
 			t.Fatal(err)
 		}
 		j := <-bs
@@ -261,7 +261,7 @@ func TestSimInviteUnlisted(t *testing.T) {
 			t.Errorf("%q, %v", s.Alarms, err)
 		}
 		pk := b.engine().pk
-		if err := a.node().Admit(t.Context(), "s", hex.EncodeToString(pk[:])); err != nil {
+		if err := a.node().Admit(t.Context(), "s", hex.EncodeToString(pk[:]), ""); err != nil {
 			t.Fatal(err)
 		}
 		w.settle(10 * time.Minute)

@@ -84,7 +84,7 @@ func TestSimLiarMembers(t *testing.T) {
 		w.share("admin", "write", "read")
 		a, b := w.all[0], w.all[1]
 		pk := b.engine().pk
-		if err := a.node().Admit(t.Context(), "s", hex.EncodeToString(pk[:])); err != nil {
+		if err := a.node().Admit(t.Context(), "s", hex.EncodeToString(pk[:]), ""); err != nil {
 			t.Fatal(err)
 		}
 		w.settle(time.Hour)

@@ -122,6 +122,8 @@ func (n *Node) seen(ctx context.Context, name string) error {
 		}
 		select {
 		case <-news:
+		case <-e.ctx.Done():
+			return errStopping
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

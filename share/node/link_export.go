@@ -133,8 +133,8 @@ func (e *engine) exportsIn(f *index.Forest, meta blob.Cap) (all []export, err er
 
 // seeExports notes which exports the share has, when that may have changed, and is beside them. The control goroutine calls it.
 func (e *engine) seeExports() error {
-	if e.isBeside() || e.link != nil {
-		return nil // an export has none of its own
+	if e.isBeside() || e.link != nil || e.row.Moving {
+		return nil // an export has none of its own; those of the next epoch are not known yet
 	}
 	x := &e.exports
 	if e.forest == nil {
@@ -206,7 +206,7 @@ func (e *engine) publishExports() (next time.Duration, err error) {
 	own := x.own
 	x.own = false
 	next = idleLook
-	if e.token.Role < secret.Write || e.row.Writer == (index.Writer{}) {
+	if e.token.Role < secret.Write || e.row.Writer == (index.Writer{}) || e.row.Moving {
 		return next, nil
 	}
 	for i := range x.all {

@@ -204,8 +204,9 @@ func (n *Node) Members(_ context.Context, name string) ([]api.MemberInfo, error)
 	return list, nil
 }
 
-// Admit lists a node that is connected and came by a token, or lets one in that waits with an invite. This node must be a listed writer, or have the admin secret.
-func (n *Node) Admit(ctx context.Context, name, node string) error {
+// Admit lists a node that is connected and came by a token, or lets one in that waits with an invite. This node must be a
+// listed writer, or have the admin secret. What the node is listed as it gets of the next keys.
+func (n *Node) Admit(ctx context.Context, name, node, as string) error {
 	e, err := n.find(name)
 	if err != nil {
 		return err
@@ -220,10 +221,47 @@ func (n *Node) Admit(ctx context.Context, name, node string) error {
 	if err != nil {
 		return err
 	}
+	role, err := e.roleFor(p, as)
+	if err != nil {
+		return err
+	}
 	h := p.conn.Hello()
-	m := member{PK: p.pk, Label: h.Name, Role: secret.Read, Box: h.Box, SigJ: h.SigJ[:], How: howToken}
+	m := member{PK: p.pk, Label: h.Name, Role: role, Box: h.Box, SigJ: h.SigJ[:], How: howToken}
 	e.vouch(&m)
-	return e.do(ctx, func() error { return e.commitEvents([]index.Event{e.listing(&m)}) })
+	return e.do(ctx, func() error {
+		if err := e.letIn(&m); err != nil {
+			return err
+		}
+		ev := e.listing(&m)
+		there, err := e.forest.Find(e.row.State.Root.Meta, m.path())
+		for i := range there.Entries {
+			ev.RemoveAt, ev.Remove = m.path(), append(ev.Remove, there.Entries[i].Dot)
+		}
+		if err != nil {
+			return err
+		}
+		return e.commitEvents([]index.Event{ev})
+	})
+}
+
+// roleFor is what a node is to be listed as: what a person says, else what it says that it is, but never a writer.
+func (e *engine) roleFor(p *peer, as string) (secret.Role, error) {
+	if as == "" {
+		e.net.mu.Lock()
+		defer e.net.mu.Unlock()
+		if p.hasState && len(p.state.Sum) == 0 {
+			return secret.Store, nil
+		}
+		return secret.Read, nil
+	}
+	role, err := secret.ParseRole(as)
+	if err != nil || role == secret.Admin {
+		return 0, fail(bt.Usage, "a member is listed as read, write or store, and not %q", as)
+	}
+	if role > e.token.Role {
+		return 0, fail(codeDenied, "this node has the %s secret of %s, and cannot let others have that of %s", e.token.Role, e.row.Name, role)
+	}
+	return role, nil
 }
 
 // connected is the peer whose key begins so.

@@ -17,6 +17,11 @@ import (
 // disk is only noted here.
 func (e *engine) mergeHeads() error {
 	e.judged = e.kept()
+	if e.row.Moving {
+		if moved, err := e.moveOver(); !moved || err != nil {
+			return err
+		}
+	}
 	if e.forest == nil {
 		return e.supersede()
 	}
@@ -45,6 +50,9 @@ func (e *engine) mergeHeads() error {
 		return err
 	}
 	e.alarmed(joined)
+	if err := e.repeatOwed(); err != nil {
+		return err
+	}
 	return e.supersede()
 }
 
@@ -66,15 +74,21 @@ func (e *engine) made(d index.Dot) (j index.JournalEvent, ok bool) {
 	if err != nil || r == nil {
 		return j, false
 	}
-	j = index.JournalEvent{Dot: d, Event: index.Event{RemoveAt: r.RemovedAt, Remove: r.Removed, AddAt: r.AddedAt, Meta: r.Meta}}
+	j, err = eventOf(r)
+	return j, err == nil
+}
+
+// eventOf is the event of a row of the journal.
+func eventOf(r *db.Record) (j index.JournalEvent, err error) {
+	j = index.JournalEvent{Dot: index.Dot{Writer: r.Writer, Counter: r.Counter}, Event: index.Event{RemoveAt: r.RemovedAt, Remove: r.Removed, AddAt: r.AddedAt, Meta: r.Meta}}
 	if r.Added != nil {
 		x, err := index.ParseEntry(r.Added, r.IDs)
 		if err != nil {
-			return j, false
+			return j, err
 		}
 		j.Event.Add = &x
 	}
-	return j, true
+	return j, nil
 }
 
 // keptHeads is the complete heads as Join wants them, and whether one is new.
@@ -259,43 +273,29 @@ func (e *engine) supersede() error {
 
 // publish signs and spreads the state when it has something that no kept head covers.
 func (e *engine) publish() error {
-	if e.forest == nil || e.token.Role < secret.Write || !e.unpublished() && !e.disputed() {
+	if e.forest == nil || e.row.Moving || e.token.Role < secret.Write || !e.unpublished() && !e.disputed() {
 		return nil
 	}
-	if e.cert() == nil {
+	if len(e.cert()) == 0 {
 		return nil // it comes with the first head
 	}
 	root, err := e.forest.PutRoot(e.row.State.Root)
 	if err != nil || !e.unpublished() && e.covered(root.ID) {
 		return err
 	}
-	now := e.node.now()
-	head, err := index.NewHead(e.node.random, e.keys, index.Draft{Cert: e.cert(), Writer: e.row.Writer, Ctx: e.row.State.Ctx, Root: root,
-		Label: e.node.label, Time: now.UnixNano(), Stores: index.HeadForStores{Policy: e.keptPolicy(), Tokens: e.storeTokens()}})
+	head, h, err := e.sign(e.row.State, e.row.Writer, root, e.storeTokens())
 	if err != nil {
 		return err
 	}
-	id, b := head.ID, head.Blob
-	h := db.Head{ID: id, Epoch: e.token.Epoch, Writer: e.row.Writer, Ctx: e.row.State.Ctx.Clone(), Root: root.ID, Complete: true, Mine: true, Merged: true, Received: now}
-	err = e.node.db.Update(e.ctx, func(t *db.Tx) error {
-		if err := e.blobs.flush(t); err != nil {
-			return err
-		}
-		if err := t.PutBlob(e.n, id, b, int64(len(b))); err != nil {
-			return err
-		}
-		if err := t.Sign(e.n, id); err != nil {
-			return err
-		}
-		return t.PutHead(e.n, &h)
-	})
+	id := h.ID
+	err = e.node.db.Update(e.ctx, func(t *db.Tx) error { return e.putHead(t, head, h) })
 	e.blobs.written()
 	if err != nil {
 		return err
 	}
 	e.mustPublish, e.exports.own = false, true
 	e.changeHeads(func(l *headList) {
-		l.all = append(l.all, h)
+		l.all = append(l.all, *h)
 		l.root[id] = root
 	})
 	if err := e.supersede(); err != nil {
@@ -307,6 +307,31 @@ func (e *engine) publish() error {
 	return nil
 }
 
+// sign makes a head of a state, whose root this is.
+func (e *engine) sign(s index.State, w index.Writer, root blob.Cap, tokens []string) (*index.Head, *db.Head, error) {
+	now := e.node.now()
+	head, err := index.NewHead(e.node.random, e.keys, index.Draft{Cert: e.cert(), Writer: w, Ctx: s.Ctx, Root: root,
+		Label: e.node.label, Time: now.UnixNano(), Stores: index.HeadForStores{Policy: e.keptPolicy(), Tokens: tokens}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return head, &db.Head{ID: head.ID, Epoch: e.token.Epoch, Writer: w, Ctx: s.Ctx.Clone(), Root: root.ID, Complete: true, Mine: true, Merged: true, Received: now}, nil
+}
+
+// putHead writes an own head, and what is new below it.
+func (e *engine) putHead(t *db.Tx, head *index.Head, h *db.Head) error {
+	if err := e.blobs.flush(t); err != nil {
+		return err
+	}
+	if err := t.PutBlob(e.n, head.ID, head.Blob, int64(len(head.Blob))); err != nil {
+		return err
+	}
+	if err := t.Sign(e.n, head.ID); err != nil {
+		return err
+	}
+	return t.PutHead(e.n, h)
+}
+
 // unpublished reports whether an own event, or a state after an alarm, is in no kept head.
 func (e *engine) unpublished() bool {
 	if e.mustPublish {
@@ -314,7 +339,7 @@ func (e *engine) unpublished() bool {
 	}
 	var seen uint64
 	for _, h := range e.kept().all {
-		if h.Complete {
+		if h.Complete && h.Epoch == e.token.Epoch {
 			seen = max(seen, h.Ctx[e.row.Writer])
 		}
 	}

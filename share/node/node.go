@@ -75,8 +75,11 @@ type Node struct {
 	minder     *minder
 	collecting sync.Mutex // held by a collection
 	invites    *inviter
-	linking    sync.Mutex // held while shares that came by links come and go
-	run        [8]byte    // of this process: see wire.Hello
+	linking    sync.Mutex                        // held while shares that came by links come and go
+	run        [8]byte                           // of this process: see wire.Hello
+	moving     gate                              // held while an engine is replaced by one with other keys
+	rekeying   atomic.Pointer[func(step string)] // told of each step, for tests
+	movers     sync.WaitGroup                    // of those who do that
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -151,6 +154,7 @@ func OpenToRead(ctx context.Context, opts Options) (_ *Node, err error) {
 }
 
 func (n *Node) defaults(ctx context.Context) {
+	n.moving = make(gate, 1)
 	n.engines, n.pieces, n.transfers = map[string]*engine{}, newPieceCache(64<<20), newTransfers(n)
 	if n.secrets.vault == nil {
 		n.secrets.vault = vault.At(n.home)
@@ -227,9 +231,12 @@ func (n *Node) Close() error {
 		return nil
 	}
 	n.closed = true
-	engines := maps.Clone(n.engines)
 	n.mu.Unlock()
 	n.cancel()
+	n.movers.Wait()
+	n.mu.Lock()
+	engines := maps.Clone(n.engines)
+	n.mu.Unlock()
 	n.minder.wg.Wait()
 	n.invites.stop()
 	for _, e := range engines {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type keyring struct {
 	password string
 	locked   bool
 	invites  map[[32]byte]secret.Invite // by the hash of their codes
+	tokens   []secret.Token             // of shares, of all epochs
 }
 
 // keep makes secrets durable that the node needs from now on.
@@ -66,6 +68,9 @@ func (k *keyring) learn(list []vault.Entry) {
 		k.invites = map[[32]byte]secret.Invite{}
 	}
 	for _, e := range list {
+		if e.Secret.Kind == vault.Share && !slices.Contains(k.tokens, e.Secret.Token) {
+			k.tokens = append(k.tokens, e.Secret.Token)
+		}
 		if e.Secret.Kind == vault.Invite {
 			k.invites[sha256.Sum256(e.Secret.Invite.Code[:])] = e.Secret.Invite
 		}
@@ -99,19 +104,51 @@ func (n *Node) dropToken(ctx context.Context, e *engine) {
 	}
 	n.secrets.mu.Lock()
 	defer n.secrets.mu.Unlock()
-	if err := n.secrets.vault.Drop(ctx, n.secrets.password, vault.OfToken(e.token)); err != nil && ctx.Err() == nil {
-		n.log.Warn("the secret of a link that is gone is still kept", "share", e.row.Name, "why", err)
+	for _, t := range slices.Clone(n.secrets.tokens) {
+		if t.Share != e.token.Share || t.Role != e.token.Role {
+			continue
+		}
+		if err := n.secrets.vault.Drop(ctx, n.secrets.password, vault.OfToken(t)); err != nil && ctx.Err() == nil {
+			n.log.Warn("the secret of a link that is gone is still kept", "share", e.row.Name, "why", err)
+		}
 	}
+	n.secrets.tokens = slices.DeleteFunc(n.secrets.tokens, func(t secret.Token) bool { return t.Share == e.token.Share && t.Role == e.token.Role })
 }
 
 // keepToken makes the token of a share durable, before its row: what the row has of it is which it is.
 func (n *Node) keepToken(ctx context.Context, row *db.Share, t secret.Token) error {
 	row.Ref = refOf(t)
-	e := vault.Entry{Label: row.Name, Secret: vault.OfToken(t), Added: row.Added}
+	label, added := row.Name, row.Added
+	if t.Epoch > 0 {
+		label, added = fmt.Sprintf("%s, keys %d", row.Name, t.Epoch+1), n.now()
+	}
+	e := vault.Entry{Label: label, Secret: vault.OfToken(t), Added: added}
 	if parseLink(row.Options) != nil {
 		e.Tags = []string{vault.TagNode}
 	}
-	return n.secrets.keep(ctx, e)
+	if err := n.secrets.keep(ctx, e); err != nil {
+		return err
+	}
+	n.secrets.mu.Lock()
+	defer n.secrets.mu.Unlock()
+	n.secrets.learn([]vault.Entry{e})
+	return nil
+}
+
+// tokenAt is a token of an epoch of a share: of the strongest role that is known.
+func (k *keyring) tokenAt(share secret.ShareID, epoch uint16) (best secret.Token, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, t := range k.tokens {
+		if t.Share == share && t.Role == secret.Admin {
+			t, err := t.AtEpoch(epoch)
+			return t, err == nil
+		}
+		if t.Share == share && t.Epoch == epoch && t.Role > best.Role {
+			best, ok = t, true
+		}
+	}
+	return best, ok
 }
 
 // refOf is how the database says which token a share has.
@@ -127,6 +164,16 @@ func roleOf(ref string) string {
 	return role.String()
 }
 
+// epochOf is the epoch in a ref.
+func epochOf(ref string) uint16 {
+	_, n, _ := strings.Cut(ref, "/")
+	epoch, err := strconv.ParseUint(n, 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(epoch)
+}
+
 // tokenOf is the token that a row means.
 func tokenOf(list []vault.Entry, row *db.Share) (secret.Token, bool) {
 	if t, err := secret.ParseToken(row.Ref); err == nil {
@@ -134,8 +181,15 @@ func tokenOf(list []vault.Entry, row *db.Share) (secret.Token, bool) {
 	}
 	for _, e := range list {
 		t := e.Secret.Token
-		// Of an admin token the epoch is a hint, and the store has the latest.
-		if e.Secret.Kind == vault.Share && t.Share == row.ID && (refOf(t) == row.Ref || t.Role == secret.Admin && roleOf(row.Ref) == t.Role.String()) {
+		if e.Secret.Kind != vault.Share || t.Share != row.ID {
+			continue
+		}
+		// An admin token is that of all epochs: the row says in which the share is here.
+		if t.Role == secret.Admin && roleOf(row.Ref) == t.Role.String() {
+			t, err := t.AtEpoch(epochOf(row.Ref))
+			return t, err == nil
+		}
+		if refOf(t) == row.Ref {
 			return t, true
 		}
 	}

@@ -118,6 +118,9 @@ func (n *Node) Add(ctx context.Context, opts api.AddOptions) (*api.ShareInfo, er
 	if err != nil {
 		return nil, &bt.Error{Code: bt.BadInput, Err: err}
 	}
+	if i, done, err := n.renewed(ctx, url.Token, opts.Dir); done {
+		return i, err
+	}
 	opts.Options.Hosts = append(opts.Options.Hosts, url.Peers...)
 	opts.Options.Trackers = append(opts.Options.Trackers, url.Trackers...)
 	name := cmp.Or(opts.Name, url.Label, filepath.Base(opts.Dir))

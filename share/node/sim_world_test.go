@@ -171,7 +171,7 @@ func (w *simWorld) unsettled() string {
 	first := ""
 	for _, m := range w.all {
 		e := m.engine()
-		if e == nil {
+		if e == nil || e.isStranded() {
 			continue
 		}
 		v, _ := e.look()

@@ -69,7 +69,7 @@ func (e *engine) standing(l headList, busy bool, todo int64, held int) (state st
 		settled = settled && todo == 0 && held == 0 && len(e.plan.coming) == 0 && e.quiet()
 	}
 	switch {
-	case !l.any():
+	case !l.any() || e.row.Moving:
 		return api.StateWaiting, false, missing
 	case e.store == nil && e.mustWait():
 		state = api.StateWaiting
@@ -233,6 +233,9 @@ func (e *engine) noted(t *db.Tx, s *api.Status) error {
 	}
 	for _, p := range problems {
 		s.Problems = append(s.Problems, api.Problem{Path: p.Path, Why: p.Why})
+	}
+	if err := e.rekeyAlarms(t, row.State.Ctx, s); err != nil {
+		return err
 	}
 	return t.Locals(e.n, func(b *index.Base) error {
 		if len(s.Local) < 1000 {

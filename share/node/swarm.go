@@ -34,6 +34,7 @@ type swarm struct {
 	whole    [32]byte   // the frontier of which a peer last said that it wants nothing more, also one that has left; zero = none
 	failures failures   // of handshakes, by address
 	clones   clones
+	moves    map[blob.ID]bool // MOVEDs that are being fetched, or are known
 }
 
 // peerID is a process: a key, and which of those that have it. A machine that was cloned is as many peers as it has clones,
@@ -57,6 +58,7 @@ type peer struct {
 	told     bool             // our state, as it is now
 	wants    int              // WANTs that are being looked at
 	keeps    int              // KEEPs that wait for an answer
+	moves    int              // MOVEDs that it has named
 }
 
 func idOf(c *wire.Conn) peerID { return peerID{c.Hello().PK, c.Hello().Run} }
@@ -309,6 +311,8 @@ func (s *swarm) Message(c *wire.Conn, m wire.Message) {
 		s.e.promise.asked(p, m)
 	case *wire.Kept:
 		s.e.promise.waiting.end(c, m.N, m)
+	case *wire.Moved:
+		s.spawn(func() { s.heardMoved(p, m.ID) })
 	case *wire.Peers:
 		if meeting := s.meets(); meeting != nil {
 			meeting.AddPeers(m.Addrs)

@@ -12,7 +12,7 @@ import (
 // hello is how this node introduces itself.
 func (s *swarm) hello() wire.Hello {
 	e := s.e
-	l := e.kept()
+	l := e.kept().of(e.token.Epoch)
 	h := wire.Hello{Name: e.node.label, Heads: l.frontier()}
 	for _, i := range l.incomplete() {
 		h.Heads = append(h.Heads, i.ID)
@@ -32,7 +32,7 @@ func (s *swarm) greeted(p *peer) {
 	e, h := s.e, p.conn.Hello()
 	if h.Writer != [8]byte{} {
 		var ids []blob.ID
-		l := e.kept()
+		l := e.kept().of(e.token.Epoch)
 		for i := range l.all {
 			if [8]byte(l.all[i].Writer) == h.Writer {
 				ids = append(ids, l.all[i].ID)
@@ -44,7 +44,7 @@ func (s *swarm) greeted(p *peer) {
 	}
 	s.heard(p, h.Heads)
 	// What was published since the HELLO was written went to those who were here then.
-	if ids := e.kept().frontier(); len(ids) > 0 {
+	if ids := e.kept().of(e.token.Epoch).frontier(); len(ids) > 0 {
 		_ = p.conn.Send(&wire.Heads{IDs: ids[:min(len(ids), 256)]})
 	}
 	s.remember(p)

@@ -224,11 +224,17 @@ func (v *Vault) Keep(ctx context.Context, password string, more ...Entry) error 
 		if err != nil {
 			return err
 		}
+		hints := 0
+		for _, e := range more {
+			if i := slices.IndexFunc(list, func(o Entry) bool { return o.Secret.Is(e.Secret) }); i >= 0 && e.Secret.Token.Epoch > list[i].Secret.Token.Epoch {
+				hints++
+			}
+		}
 		list, done, err := Merge(list, more)
 		if err != nil {
 			return err
 		}
-		changed := false
+		changed := hints > 0
 		for _, m := range done {
 			if m.What == Refused || m.What == LeftOut {
 				return api.Errorf(bt.Exists, "another secret that says to be the %s secret of this share is here, as %q", m.Entry.Secret.Role(), m.Entry.Label)

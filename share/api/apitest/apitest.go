@@ -40,6 +40,8 @@ type share struct {
 	conflict []api.Conflict
 	local    []string
 	admitted bool
+	removed  bool // the node that came with a token
+	epoch    int
 	invites  []api.InviteInfo
 }
 
@@ -235,15 +237,22 @@ func (f *Fake) Peers(_ context.Context, name string) (all []api.PeerInfo, err er
 // Members implements [api.Shares].
 func (f *Fake) Members(_ context.Context, name string) (all []api.MemberInfo, err error) {
 	err = f.do(name, func(s *share) error {
-		all = []api.MemberInfo{{Node: strings.Repeat("ab", 32), Label: "desk", Role: "admin", By: []string{s.info.ID}, How: "create", Listed: true, Self: true},
-			{Node: strings.Repeat("cd", 32), Role: "read", How: "token", Listed: s.admitted}}
+		all = s.members()
 		return nil
 	})
 	return all, err
 }
 
+func (s *share) members() []api.MemberInfo {
+	all := []api.MemberInfo{{Node: strings.Repeat("ab", 32), Label: "desk", Role: "admin", By: []string{s.info.ID}, How: "create", Listed: true, Self: true}}
+	if !s.removed {
+		all = append(all, api.MemberInfo{Node: strings.Repeat("cd", 32), Role: "read", How: "token", Listed: s.admitted})
+	}
+	return all
+}
+
 // Admit implements [api.Shares].
-func (f *Fake) Admit(_ context.Context, name, node string) error {
+func (f *Fake) Admit(_ context.Context, name, node, _ string) error {
 	return f.do(name, func(s *share) error {
 		if !strings.HasPrefix(strings.Repeat("cd", 32), node) {
 			return api.Errorf(bt.NotFound, "no node %q was seen in %q", node, name)
