@@ -80,7 +80,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 		"create": createDoc{}, "edit": editDoc{}, "verify": verifyDoc{}, "scrape": scrapeDoc{}, "serve": serveLine{},
 		"serve, the node": nodeLine{}, "serve add, list, rm": listDoc[torrentItem]{},
 		"share create, add, list": listDoc[api.ShareInfo]{}, "share status, and share sync": syncDoc{},
-		"share peers": listDoc[api.PeerInfo]{}, "share members": listDoc[api.MemberInfo]{}, "share token": tokenDoc{}, "share invite": listDoc[api.InviteInfo]{},
+		"share peers": listDoc[api.PeerInfo]{}, "share members": listDoc[api.MemberInfo]{}, "share token": tokenDoc{}, "share rekey, compact": rekeyDoc{}, "share invite": listDoc[api.InviteInfo]{},
 		"share ls": listDoc[api.FileInfo]{}, "share get, drop, restore, revert": filesDoc{},
 		"share conflicts, and share history": listDoc[conflictItem]{}, "share check": shareCheckDoc{}, "share link": linkDoc{},
 		"share accept, admit, pause, reject, resolve, resume, rm, unlink": shareDoc{},

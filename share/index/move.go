@@ -31,7 +31,7 @@ type Moving struct {
 	Aways  int
 }
 
-const maxAway = 100
+const maxAway = 100 // natural paths that are told
 
 // Move takes a node over from its state of an earlier epoch to next, a state of the present one: next as it is, and the own
 // events that it does not know of (docs/shares.md §9). What others did, and next does not know, waits until they come

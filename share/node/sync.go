@@ -40,12 +40,12 @@ func (n *Node) Sync(ctx context.Context, opts api.SyncOptions) ([]api.SyncResult
 				if ran {
 					e.lookAgain(ctx)
 				}
-				some[i] = e.sync(ctx)
+				some[i] = n.syncOver(ctx, e)
 			})
 		}
 		wg.Wait()
 		for i, e := range engines {
-			if e.link == nil || e.ctx.Err() == nil { // else its link is gone
+			if e.link == nil || e.ctx.Err() == nil || n.byNumber(e.n) != nil { // else its link is gone
 				results = append(results, some[i])
 			}
 		}
@@ -55,6 +55,22 @@ func (n *Node) Sync(ctx context.Context, opts api.SyncOptions) ([]api.SyncResult
 		results = append(results, n.closedResults()...)
 	}
 	return results, nil
+}
+
+// syncOver is sync of a share that may go over to other keys meanwhile.
+func (n *Node) syncOver(ctx context.Context, e *engine) api.SyncResult {
+	began := time.Now()
+	for {
+		r := e.sync(ctx)
+		r.Seconds = time.Since(began).Seconds()
+		n.moving.Lock() // until one that is being replaced is
+		next := n.byNumber(e.n)
+		n.moving.Unlock()
+		if next == nil || next == e || ctx.Err() != nil {
+			return r
+		}
+		e = next
+	}
 }
 
 // settleTime is how long a share that is in sync stays, so that its peers learn of it.
@@ -97,6 +113,9 @@ func (e *engine) sync(ctx context.Context) api.SyncResult {
 		if e.net != nil && len(e.net.all()) > 0 {
 			met = true
 		}
+		if e.isStranded() {
+			break
+		}
 		// A peer that syncs too may have had this, told us, and left before we had settled; or it is one connection of
 		// two that is gone, and the other has yet to hear of us.
 		if agreed, held = e.stands(met); agreed || held {
@@ -116,6 +135,8 @@ func (e *engine) sync(ctx context.Context) api.SyncResult {
 	v, _ := e.look()
 	switch {
 	case agreed:
+	case e.isStranded():
+		r.Code, r.Message = string(bt.Failed), errStranded.Error()
 	case held || v.State == api.StateHeld:
 		r.Code, r.Message = "held", fmt.Sprintf("%d changes by others wait for you", v.Held)
 	case v.State == api.StateError || v.State == api.StateAbsent:
