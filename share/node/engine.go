@@ -46,6 +46,7 @@ type engine struct {
 	calls    chan func() // run on the control goroutine
 	counters wire.Counters
 	shelved  atomic.Bool // something is, or was, in the archive
+	relink   atomic.Bool // what is mounted here has other keys
 
 	// Of the control goroutine alone.
 	row         db.Share

@@ -50,8 +50,11 @@ func (e *engine) beside(tokens []secret.Token) error {
 
 func (e *engine) besideOne(token secret.Token) error {
 	n := e.node
-	if n.byShare(token.Share) != nil {
-		return nil // it is mounted, or it is beside already
+	if x := n.byShare(token.Share); x != nil {
+		if x.isBeside() { // else it is mounted
+			n.goWith(x, token)
+		}
+		return nil
 	}
 	n.linking.Lock()
 	defer n.linking.Unlock()
@@ -187,6 +190,12 @@ const besideLook = time.Second
 
 // stepBeside is the step of one that is beside another.
 func (e *engine) stepBeside() (time.Duration, error) {
+	if e.row.Moving { // it has no state
+		if err := e.node.db.Update(e.ctx, func(t *db.Tx) error { return t.SetMoving(e.n, false) }); err != nil {
+			return idleLook, err
+		}
+		e.row.Moving = false
+	}
 	if err := e.completeBeside(); err != nil {
 		return idleLook, err
 	}

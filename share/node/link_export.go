@@ -221,8 +221,8 @@ func (e *engine) publishExports() (next time.Duration, err error) {
 
 func (e *engine) publishExport(x *export, own bool) (wait time.Duration, err error) {
 	to := e.node.byShare(x.Store.Share)
-	if to == nil {
-		return idleLook, nil
+	if to == nil || to.token.Epoch != x.Epoch {
+		return idleLook, nil // it is on its way
 	}
 	write, err := e.keys.Open(secret.FieldExportWrite, x.Write)
 	if err != nil || len(write) != 32 {
@@ -237,7 +237,7 @@ func (e *engine) publishExport(x *export, own bool) (wait time.Duration, err err
 	if err != nil {
 		return idleLook, err
 	}
-	kept := to.kept()
+	kept := to.kept().of(x.Epoch)
 	if slices.ContainsFunc(kept.all, func(h db.Head) bool { return h.Complete && h.Superseded.IsZero() && h.Root == root.ID }) {
 		delete(e.exports.due, x.Store.Share)
 		return idleLook, nil

@@ -36,7 +36,7 @@ func (e *engine) seeLinks() error {
 		return nil
 	}
 	m := &e.mounts
-	if m.read && m.tree == e.row.State.Root.Files && (m.retry.IsZero() || e.node.now().Before(m.retry)) {
+	if !e.relink.Swap(false) && m.read && m.tree == e.row.State.Root.Files && (m.retry.IsZero() || e.node.now().Before(m.retry)) {
 		return nil
 	}
 	if err := e.readLinks(); err != nil {
@@ -51,6 +51,7 @@ func (e *engine) seeLinks() error {
 		m.skip[x.link.Path] = true
 		if t, ok := m.want[x.link.Path]; ok && t.Share == x.token.Share {
 			mounted[x.link.Path] = true
+			e.node.goWith(x, t)
 			continue
 		}
 		if err := e.unmount(x); err != nil {
@@ -58,7 +59,10 @@ func (e *engine) seeLinks() error {
 		}
 	}
 	m.retry = time.Time{}
-	return e.mountAll(mounted)
+	if err := e.mountAll(mounted); err != nil {
+		return err
+	}
+	return e.renewLinks()
 }
 
 // mountAll mounts what is not yet, and says of what it cannot mount why.

@@ -19,6 +19,7 @@ import (
 	"shoal/bt"
 	"shoal/share/db"
 	"shoal/share/disk"
+	"shoal/share/secret"
 	"shoal/share/vault"
 )
 
@@ -87,8 +88,9 @@ type Node struct {
 	mu      sync.Mutex // guards what follows
 	running bool
 	closed  bool
-	engines map[string]*engine // by name
-	dormant []db.Share         // whose secrets are not open
+	engines map[string]*engine      // by name
+	dormant []db.Share              // whose secrets are not open
+	stepped map[secret.ShareID]bool // exports whose present epochs were made here
 }
 
 // Open takes the state folder and everything in it. bt.Busy when another process has it. Run starts to work.

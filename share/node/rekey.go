@@ -52,7 +52,7 @@ func (n *Node) nextEpoch(ctx context.Context, name string, opts api.RekeyOptions
 	if err := n.replace(e, func() error { return s.run(ctx) }); err != nil {
 		return nil, err
 	}
-	return s.info, nil
+	return s.info, s.followExports()
 }
 
 // An epochStep makes the next epoch of a share while no engine of it runs.
@@ -163,7 +163,7 @@ func (s *epochStep) state(ctx context.Context) (state index.State, journal []ind
 	if err != nil {
 		return state, nil, err
 	}
-	more, err := s.stepExports(state.Root.Meta)
+	more, err := s.stepExports(x.forest, state.Root)
 	if err != nil {
 		return state, nil, err
 	}

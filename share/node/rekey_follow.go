@@ -206,12 +206,8 @@ func (e *engine) ownBoxes() []*ecdh.PrivateKey {
 			continue
 		}
 		keys = append(keys, x.keys.Box)
-		for i := range x.ended {
-			if t, ok := e.node.secrets.tokenAt(x.token.Share, x.ended[i].Epoch); ok && t.Role >= secret.Read {
-				if k, err := t.Keys(); err == nil {
-					keys = append(keys, k.Box)
-				}
-			}
+		for _, old := range x.oldKeys() {
+			keys = append(keys, old.Box)
 		}
 	}
 	return keys

@@ -100,7 +100,12 @@ func (e *engine) takeOver(m *index.Moving, next index.Kept) error {
 	e.plan.again = true
 	e.showRoot()
 	e.log.Info("the share has gone over to the new keys", "epoch", e.token.Epoch, "away", m.Aways)
-	e.tellAway(m)
+	if e.link == nil {
+		e.tellAway(m)
+	} else if in := e.node.byNumber(e.link.In); in != nil {
+		in.relink.Store(true)
+		in.poke()
+	}
 	return e.repeatOwed()
 }
 

@@ -104,6 +104,7 @@ func TestSimRekey(t *testing.T) {
 			t.Errorf("%+v", info)
 		}
 		x.stranded()
+		had := blobsOf(t, x.engine())
 		w.settle(time.Hour)
 		for _, m := range []*simMachine{a, b, s} {
 			torrents, _ := m.node().transfers.traffic()
@@ -128,6 +129,11 @@ func TestSimRekey(t *testing.T) {
 			}
 			if !strings.Contains(tree["f003"], w.nameOf(sumOfBytes(simBytes(41, 200, 500)), nil)) {
 				t.Errorf("%s has %s for what was written while away", m.name, tree["f003"])
+			}
+		}
+		for id := range blobsOf(t, x.engine()) {
+			if !had[id] {
+				t.Errorf("who was left out has the blob %s since", id)
 			}
 		}
 		if x.tree()["secret"] != "" || x.engine().token.Epoch != 0 {

@@ -1,0 +1,167 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"shoal/share/db"
+	"shoal/share/index"
+	"shoal/share/wire"
+)
+
+// A share is compacted: one writer is left of many, everybody goes along, also one that was off and did things; nothing comes
+// back, nothing is lost, and no file is sent again. Then it is done again.
+func TestSimCompact(t *testing.T) {
+	t.Parallel()
+	simulate(t, 44, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		a.many("f", 20, 60_000, 0)
+		a.create()
+		b, s, late := a.member("write"), a.member("store"), a.member("write")
+		for i := range 6 { // each power cut makes a writer id
+			b.powerCut(w.rnd)
+			b.start()
+			b.write(fmt.Sprint("b", i), simBytes(44, 100+i, 300), false)
+			b.look()
+			w.settle(time.Hour)
+		}
+		w.remember()
+		late.stop()
+		late.remove("f001")
+		late.edit("f002", []byte("late"), false)
+		for _, m := range []*simMachine{a, b, s} {
+			m.stop()
+			m.start()
+		}
+		w.settle(time.Hour)
+		for round := range 2 {
+			before := len(a.engine().row.State.Ctx)
+			if _, err := a.node().Compact(t.Context(), "s"); err != nil {
+				t.Fatal(err)
+			}
+			w.settle(time.Hour)
+			if after := len(a.engine().row.State.Ctx); before < 3 && round == 0 || after != 1 {
+				t.Errorf("%d writers before, %d after", before, after)
+			}
+			if got := b.received(); got > 100_000 {
+				t.Errorf("%d bytes were sent", got)
+			}
+			b.write(fmt.Sprint("r", round), simBytes(44, 200+round, 300), false)
+			a.remove(fmt.Sprintf("f01%d", round))
+			b.look()
+			w.settle(time.Hour)
+		}
+		late.start()
+		time.Sleep(time.Minute)
+		w.settle(time.Hour)
+		for _, m := range []*simMachine{a, b, late} {
+			if tree := m.tree(); len(tree) != 20+6+2-2-1 || tree["f001"] != "" || tree["f010"] != "" {
+				t.Errorf("%s has %v", m.name, tree)
+			}
+		}
+		w.check(strict{gone: true})
+	})
+}
+
+// Two machines with the admin secret change the keys at the same time: both are told, and once more is enough.
+func TestSimRekeyTwice(t *testing.T) {
+	t.Parallel()
+	simulate(t, 45, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		a.many("f", 5, 3000, 0)
+		a.create()
+		b, x := a.member("write"), a.member("write")
+		c := w.machine("admin")
+		c.join()
+		w.settle(time.Hour)
+		w.net.part(func(p, q netip.AddrPort) bool { return w.at(p) == c || w.at(q) == c })
+		a.rekey(x)
+		c.rekey(b)
+		w.net.part(nil)
+		told := func(m *simMachine) bool {
+			s, err := m.node().Status(t.Context(), "s")
+			return err == nil && strings.Contains(strings.Join(s.Alarms, "\n"), "two machines changed the keys")
+		}
+		for began := time.Now(); !told(a) || !told(c); time.Sleep(time.Second) {
+			if w.quiet(); time.Since(began) > time.Hour {
+				t.Fatal("nobody is told")
+			}
+		}
+		time.Sleep(time.Minute)
+		a.rekey(x)
+		x.stranded()
+		a.write("secret", simBytes(45, 100, 400), false)
+		time.Sleep(time.Minute)
+		w.settle(time.Hour)
+		if told(a) || c.tree()["secret"] == "" || x.tree()["secret"] != "" || c.engine().token.Epoch != 2 {
+			t.Errorf("told %t, keys %d, %v", told(a), c.engine().token.Epoch, x.tree())
+		}
+	})
+}
+
+// Who was left out, and plays by no rule, has old heads, an old certificate and a MOVED of an earlier epoch to show: nobody who
+// went over takes any of them.
+func TestSimRekeyOldHeads(t *testing.T) {
+	t.Parallel()
+	simulate(t, 46, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		a.many("f", 5, 3000, 0)
+		a.create()
+		b, x := a.member("write"), a.member("write")
+		w.settle(time.Hour)
+		old := x.engine()
+		x.stop()
+		a.rekey(x)
+		w.settle(time.Hour)
+		a.rekey()
+		a.write("secret", simBytes(46, 100, 400), false)
+		w.settle(time.Hour)
+		e := b.engine()
+		heads, root := e.kept(), e.row.State.Root
+		// As if the swarm of the new epoch had let him in: the heads of the old one, and what says that it is over.
+		for _, h := range old.kept().all {
+			var raw []byte
+			if err := e.node.db.View(t.Context(), func(tx *db.Tx) (err error) { raw, _, err = tx.Blob(e.n, h.ID); return err }); err != nil {
+				t.Fatal(err)
+			}
+			if raw == nil {
+				continue
+			}
+			if err := e.net.index.head(h.ID, raw); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, d := range e.ended {
+			b, err := e.blobs.Get(*d.Moved)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := index.ParseMoved(e.token.Share, *d.Moved, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := e.node.followMoved(e, m); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		w.quiet()
+		if now := b.engine(); now != e || len(now.kept().of(2).all) != len(heads.of(2).all) || now.row.State.Root != root || now.token.Epoch != 2 {
+			t.Errorf("keys %d", now.token.Epoch)
+		}
+		// And what he meets in the swarm of the old epoch: a greeting without heads and addresses, and one blob.
+		p := &post{e: e, epoch: 0, moved: e.ended[0].Moved}
+		for _, h := range heads.all {
+			if _, err := p.serve(t.Context(), h.ID); !errors.Is(err, wire.ErrNotHere) {
+				t.Errorf("a head is served: %v", err)
+			}
+		}
+		if _, err := p.serve(t.Context(), *e.ended[0].Moved); err != nil {
+			t.Error(err)
+		}
+	})
+}
