@@ -105,6 +105,7 @@ type ShareInfo struct {
 	Dir    string      `json:"dir"`
 	State  string      `json:"state"`
 	Paused bool        `json:"paused"`
+	Epoch  int         `json:"epoch"` // of its keys
 	Added  time.Time   `json:"added"`
 	Config ShareConfig `json:"config"`
 }

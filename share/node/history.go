@@ -39,12 +39,12 @@ type oldHead struct {
 	made time.Time // by the clock of its writer
 }
 
-// oldHeads are all that are kept, the newest first. Those of other epochs are left out: their caps open nothing here.
+// oldHeads are all that are kept, the newest first. Those of other epochs are among them as far as this node had their keys.
 func (e *engine) oldHeads() (all []oldHead, err error) {
-	l := e.kept()
 	forest := e.reader()
-	for _, h := range l.all {
-		if !h.Complete || h.Epoch != e.token.Epoch {
+	for _, h := range e.kept().all {
+		keys := e.keysAt(h.Epoch)
+		if !h.Complete || keys == nil {
 			continue
 		}
 		o := oldHead{Head: h}
@@ -56,7 +56,7 @@ func (e *engine) oldHeads() (all []oldHead, err error) {
 		if err != nil {
 			return nil, err
 		}
-		sealed, err := head.ForReaders(e.keys)
+		sealed, err := head.ForReaders(keys)
 		if err != nil {
 			return nil, err
 		}

@@ -114,13 +114,27 @@ func (n *Node) presentBox(box [32]byte) [32]byte {
 // oldKeys are the keys of epochs of a share that are over, as far as this node could read then.
 func (e *engine) oldKeys() (all []*secret.Keys) {
 	for i := range e.ended {
-		if t, ok := e.node.secrets.tokenAt(e.token.Share, e.ended[i].Epoch); ok && t.Role >= secret.Read {
-			if k, err := t.Keys(); err == nil {
-				all = append(all, k)
-			}
+		if k := e.keysAt(e.ended[i].Epoch); k != nil {
+			all = append(all, k)
 		}
 	}
 	return all
+}
+
+// keysAt are the keys of an epoch in which this node could read the share; nil when it could not.
+func (e *engine) keysAt(epoch uint16) *secret.Keys {
+	if epoch == e.token.Epoch {
+		return e.keys
+	}
+	t, ok := e.node.secrets.tokenAt(e.token.Share, epoch)
+	if !ok || t.Role < secret.Read {
+		return nil
+	}
+	k, err := t.Keys()
+	if err != nil {
+		return nil
+	}
+	return k
 }
 
 // storeTokens are what the first head tells stores.

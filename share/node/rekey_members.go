@@ -107,8 +107,8 @@ func (e *engine) callRoll(ctx context.Context, f *index.Forest, meta blob.Cap, o
 	if err != nil {
 		return nil, err
 	}
-	var seen []db.Seen
-	if err := e.node.db.View(ctx, func(t *db.Tx) (err error) { seen, err = t.Seen(e.n); return err }); err != nil {
+	seen, err := e.seenRecords(ctx)
+	if err != nil {
 		return nil, err
 	}
 	removed := map[[32]byte]bool{}
@@ -145,6 +145,12 @@ func (e *engine) callRoll(ctx context.Context, f *index.Forest, meta blob.Cap, o
 		}
 	}
 	return r, e.checkRoll(r)
+}
+
+// seenRecords is all that nodes were ever listed as, as far as this one saw it.
+func (e *engine) seenRecords(ctx context.Context) (all []db.Seen, err error) {
+	err = e.node.db.View(ctx, func(t *db.Tx) (err error) { all, err = t.Seen(e.n); return err })
+	return all, err
 }
 
 func (e *engine) checkRoll(r *roll) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"shoal/share/blob"
 	"shoal/share/db"
 	"shoal/share/index"
 	"shoal/share/secret"
@@ -73,13 +74,8 @@ func (e *engine) takeOver(m *index.Moving, next index.Kept) error {
 		if err := t.AddOwed(e.n, m.Owed...); err != nil {
 			return err
 		}
-		for _, h := range e.kept().all {
-			if h.ID == next.ID {
-				h.Merged = true
-				if err := t.PutHead(e.n, &h); err != nil {
-					return err
-				}
-			}
+		if err := e.putMerged(t, next.ID); err != nil {
+			return err
 		}
 		if err := t.SetState(e.n, state, w, counter); err != nil {
 			return err
@@ -107,6 +103,17 @@ func (e *engine) takeOver(m *index.Moving, next index.Kept) error {
 		in.poke()
 	}
 	return e.repeatOwed()
+}
+
+// putMerged notes that a kept head is in the state.
+func (e *engine) putMerged(t *db.Tx, id blob.ID) error {
+	for _, h := range e.kept().all {
+		if h.ID == id {
+			h.Merged = true
+			return t.PutHead(e.n, &h)
+		}
+	}
+	return nil
 }
 
 // tellAway says what others did that waits until they come themselves, and what an alarm brought back.

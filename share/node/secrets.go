@@ -209,7 +209,7 @@ func (n *Node) sleeping() []db.Share {
 }
 
 func closedInfo(row *db.Share) api.ShareInfo {
-	return api.ShareInfo{Name: row.Name, ID: row.ID.String(), Role: roleOf(row.Ref), Dir: row.Dir, State: api.StateLocked, Paused: row.Paused,
+	return api.ShareInfo{Name: row.Name, ID: row.ID.String(), Role: roleOf(row.Ref), Dir: row.Dir, State: api.StateLocked, Paused: row.Paused, Epoch: int(epochOf(row.Ref)),
 		Config: parseConfig(row.Options), Added: row.Added}
 }
 

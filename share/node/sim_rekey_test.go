@@ -88,17 +88,7 @@ func TestSimRekey(t *testing.T) {
 		late.write("f003", simBytes(41, 200, 500), true)
 		late.write("of late", simBytes(41, 201, 500), false)
 		late.remove("f004")
-		for _, m := range []*simMachine{a, b, s, x} { // what they count begins again
-			m.stop()
-			m.start()
-		}
-		w.settle(time.Hour)
-		before := map[*simMachine]int64{}
-		for _, m := range w.all {
-			if m.node() != nil {
-				before[m], _ = m.node().transfers.traffic()
-			}
-		}
+		before := w.again()
 		info := a.rekey(x)
 		if names(info.Members) != "m0 m1 m2 m3" || names(info.Out) != "m4" || len(info.ByHand) != 0 || info.Epoch != 1 {
 			t.Errorf("%+v", info)
@@ -122,15 +112,7 @@ func TestSimRekey(t *testing.T) {
 		late.start()
 		time.Sleep(time.Minute)
 		w.settle(time.Hour)
-		for _, m := range []*simMachine{a, b, late} {
-			tree := m.tree()
-			if len(tree) != 30+1-1+1+1 || tree["secret"] == "" || tree["of late"] == "" || tree["f001"] == "" || tree["of x"] != "" || tree["f004"] != "" {
-				t.Errorf("%s has %v", m.name, tree)
-			}
-			if !strings.Contains(tree["f003"], w.nameOf(sumOfBytes(simBytes(41, 200, 500)), nil)) {
-				t.Errorf("%s has %s for what was written while away", m.name, tree["f003"])
-			}
-		}
+		w.lateCame(a, b, late)
 		for id := range blobsOf(t, x.engine()) {
 			if !had[id] {
 				t.Errorf("who was left out has the blob %s since", id)
@@ -145,6 +127,37 @@ func TestSimRekey(t *testing.T) {
 		x.leaves()
 		w.check(strict{})
 	})
+}
+
+// again starts all machines that run once more, so that what they count begins again: bytes of large files are as they are.
+func (w *simWorld) again() map[*simMachine]int64 {
+	before := map[*simMachine]int64{}
+	for _, m := range w.all {
+		if m.node() != nil {
+			m.stop()
+			m.start()
+			before[m] = 0
+		}
+	}
+	w.settle(time.Hour)
+	for m := range before {
+		before[m], _ = m.node().transfers.traffic()
+	}
+	return before
+}
+
+// lateCame checks what machines have of TestSimRekey when the one that was off has come.
+func (w *simWorld) lateCame(all ...*simMachine) {
+	t := w.t
+	for _, m := range all {
+		tree := m.tree()
+		if len(tree) != 30+1-1+1+1 || tree["secret"] == "" || tree["of late"] == "" || tree["f001"] == "" || tree["of x"] != "" || tree["f004"] != "" {
+			t.Errorf("%s has %v", m.name, tree)
+		}
+		if !strings.Contains(tree["f003"], w.nameOf(sumOfBytes(simBytes(41, 200, 500)), nil)) {
+			t.Errorf("%s has %s for what was written while away", m.name, tree["f003"])
+		}
+	}
 }
 
 // T5 (docs/shares.md §12): who was left out deletes everything, and a member that does not know of it yet takes that in, with
@@ -206,4 +219,36 @@ func (m *simMachine) leaves() {
 // at is the machine of an address.
 func (w *simWorld) at(addr netip.AddrPort) *simMachine {
 	return w.all[slices.IndexFunc(w.all, func(m *simMachine) bool { return m.addr == addr })]
+}
+
+// All that is left of a share is a backup from before its keys changed, twice, and one store: that is enough. What was before can
+// be looked at, too.
+func TestSimRekeyRecover(t *testing.T) {
+	t.Parallel()
+	simulate(t, 48, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		a.many("f", 5, 3000, 0)
+		a.create()
+		s := a.member("store")
+		w.settle(time.Hour)
+		a.rekey()
+		w.settle(time.Hour)
+		a.write("f001", simBytes(48, 100, 400), true)
+		a.look()
+		w.settle(time.Hour)
+		a.rekey()
+		w.settle(time.Hour)
+		if all, err := a.node().History(t.Context(), "s", "f001"); err != nil || len(all) != 2 {
+			t.Errorf("%+v, %v", all, err)
+		}
+		a.stop()
+		w.days(7)
+		r := w.machine("admin")
+		r.join() // with the token of the first keys
+		time.Sleep(time.Minute)
+		w.settle(time.Hour)
+		if got := r.tree(); len(got) != 5 || r.engine().token.Epoch != 2 || s.engine().token.Epoch != 2 {
+			t.Errorf("keys %d, %v", r.engine().token.Epoch, got)
+		}
+	})
 }

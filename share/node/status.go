@@ -164,7 +164,7 @@ func (e *engine) info() api.ShareInfo { return e.infoIf(e.node.isRunning()) }
 
 func (e *engine) infoIf(running bool) api.ShareInfo {
 	v, _ := e.look()
-	i := api.ShareInfo{Name: v.Name, ID: e.idText(), Role: e.token.Role.String(), Dir: v.Dir, State: v.State, Paused: v.Paused, Config: v.Config, Added: e.row.Added}
+	i := api.ShareInfo{Name: v.Name, ID: e.idText(), Role: e.token.Role.String(), Dir: v.Dir, State: v.State, Paused: v.Paused, Epoch: int(e.token.Epoch), Config: v.Config, Added: e.row.Added}
 	if !running {
 		i.State = api.StateStopped
 	}
@@ -199,7 +199,10 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 		return nil, err
 	}
 	s.Alarms = slices.Concat(s.Alarms, alarms, e.net.cloneAlarms())
-	if s.Sentence = sentence(s); s.Running && v.MayBegin {
+	switch s.Sentence = sentence(s); {
+	case v.Moving && s.State == api.StateWaiting:
+		s.Sentence = fmt.Sprintf("the share has other keys: waiting for a machine that has gone over to them; %d peers", s.Peers)
+	case s.Running && v.MayBegin:
 		s.Sentence += fmt.Sprintf("; if no other machine has it any more, \"shoal share accept %s\" begins anew with what is in the folder", s.Name)
 	}
 	if s.Full != "" && s.Running {
