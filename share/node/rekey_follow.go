@@ -5,6 +5,7 @@ import (
 	"crypto/ecdh"
 	"errors"
 	"fmt"
+	"time"
 
 	"shoal/bt"
 	"shoal/share/api"
@@ -70,7 +71,7 @@ func (s *swarm) heardMoved(p *peer, id blob.ID) {
 	err := s.fetcher.Fetch(e.ctx, []blob.ID{id}, func(id blob.ID, b []byte) error {
 		m, err := index.ParseMoved(e.token.Share, id, b)
 		if err == nil && m.Epoch > e.token.Epoch {
-			e.node.mover(func() error { return e.node.followMoved(e, m) })
+			e.followOn(m)
 		}
 		return err
 	})
@@ -98,6 +99,25 @@ func (n *Node) mover(f func() error) {
 	n.movers.Go(func() {
 		if err := f(); err != nil && n.ctx.Err() == nil {
 			n.log.Error("a share cannot go over to other keys", "why", err)
+		}
+	})
+}
+
+// followAgain is when going over to other keys is tried again that something stood in the way of, such as a disk without room.
+const followAgain = time.Minute
+
+// followOn takes the share over to the epoch that m leads to, beside everything else.
+func (e *engine) followOn(m *index.Moved) {
+	e.node.mover(func() error {
+		for {
+			err := e.node.followMoved(e, m)
+			if err == nil || e.ctx.Err() != nil {
+				return err
+			}
+			e.log.Warn("the share cannot go over to other keys yet", "why", err)
+			if !sleep(e.ctx, followAgain) {
+				return nil
+			}
 		}
 	})
 }

@@ -159,7 +159,7 @@ func (p *post) learn(id blob.ID) {
 			return errors.Join(err, index.ErrInvalid)
 		}
 		if e.isStranded() && m.Epoch > e.token.Epoch {
-			e.node.mover(func() error { return e.node.followMoved(e, m) })
+			e.followOn(m)
 		}
 		return p.learned(m)
 	})
