@@ -111,18 +111,26 @@ func (e *engine) callRoll(ctx context.Context, f *index.Forest, meta blob.Cap, o
 	if err != nil {
 		return nil, err
 	}
-	removed := map[[32]byte]bool{}
+	gone := map[[32]byte]*member{}
 	for i := range seen {
-		if seen[i].Removed {
-			removed[seen[i].PK] = true
-		} else if m, ok := parseMember(hex.EncodeToString(seen[i].PK[:]), seen[i].Record); ok && m.verify(e.token.Share) {
+		m, ok := parseMember(hex.EncodeToString(seen[i].PK[:]), seen[i].Record)
+		switch {
+		case !ok || !m.verify(e.token.Share):
+		case seen[i].Removed:
+			gone[m.PK] = &m
+		default:
 			records = append(records, m)
 		}
 	}
-	records = slices.DeleteFunc(records, func(m member) bool { return removed[m.PK] })
+	records = slices.DeleteFunc(records, func(m member) bool { return gone[m.PK] != nil })
 	r := &roll{all: reach(e.token.Share, records, nil), out: map[[32]byte]bool{}}
 	for _, name := range opts.Without {
 		pk, err := e.called(ctx, r.all, name)
+		if bt.CodeOf(err) == bt.NotFound {
+			if again, e2 := e.called(ctx, gone, name); e2 == nil { // it was left out before
+				pk, err = again, nil
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
