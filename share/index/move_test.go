@@ -280,3 +280,62 @@ func TestMove(t *testing.T) {
 		})
 	}
 }
+
+// Somebody has counted on under our id, as a clone does: nothing of ours is lost, and we go on under another.
+func TestMoveAlarm(t *testing.T) {
+	t.Parallel()
+	blobs := newMemory()
+	f := NewForest(testConv, blobs)
+	me := dotOf(1, 1).Writer
+	mine, clones := fileOf("a", dotOf(1, 2)), fileOf("b", dotOf(1, 3))
+	base, journal, err := Commit(f, State{Ctx: Context{}}, me, []Event{{}, {AddAt: "a", Add: &mine}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clone, _, err := Commit(f, State{Ctx: Context{me: 1}}, me, []Event{{AddAt: "b", Add: &clones}, {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := Renew(t.Context(), NewForest(sha256.Sum256([]byte("next")), blobs), clone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := Move(t.Context(), f, base, Own{Writers: Context{me: 2}, Now: me, Journal: journal}, next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out.Again) != 1 || out.Again[0].AddAt != "a" || !out.Again[0].Add.Equal(&mine) || out.Writer != (Writer{}) {
+		t.Fatalf("%+v", out)
+	}
+	if set, err := f.Find(out.State.Root.Files, "b"); err != nil || len(set.Entries) != 1 {
+		t.Errorf("what the clone did is %+v, %v", set, err)
+	}
+}
+
+// After a compaction an old id is not counted on under: nobody could tell its events from those that it made before.
+func TestMoveOldWriter(t *testing.T) {
+	t.Parallel()
+	f := NewForest(testConv, newMemory())
+	me := dotOf(1, 1).Writer
+	mine := fileOf("a", dotOf(1, 1))
+	base, journal, err := Commit(f, State{Ctx: Context{}}, me, []Event{{AddAt: "a", Add: &mine}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := Compact(t.Context(), f, base, dotOf(9, 1).Writer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		now  Writer
+		want Writer
+	}{{me, Writer{}}, {Writer{}, Writer{}}} {
+		out, err := Move(t.Context(), f, base, Own{Writers: Context{me: 1}, Now: c.now, Journal: journal}, next)
+		if err != nil || out.Writer != c.want || out.State.Root != next.Root || !out.State.Ctx.Equal(next.Ctx) || len(out.Again)+len(out.Owed)+out.Aways > 0 {
+			t.Errorf("%+v, %v", out, err)
+		}
+	}
+	if c, err := Compacted(f, next.Root.Meta); err != nil || !c.Equal(base.Ctx) {
+		t.Errorf("what was seen before is %v, %v", c, err)
+	}
+}

@@ -41,6 +41,10 @@ func TestMoved(t *testing.T) {
 	if err != nil || got.Epoch != 3 || got.Boxes() != 2 || got.ID.Kind() != blob.Moved {
 		t.Fatalf("%+v, %v", got, err)
 	}
+	const golden = "068c0c0045205fba34cdbc6bfd351ee16fe446d829ceb6c80d27a028669022c8"
+	if m.ID.String() != golden {
+		t.Errorf("the format has changed: %s", m.ID)
+	}
 	for i, role := range []secret.Role{secret.Write, secret.Store} {
 		if token, ok := got.Open(ids[2].Box, ids[i].Box); !ok || token != keysOf(t, role, 3).Token() {
 			t.Errorf("%v gets %v, %v", role, token, ok)
