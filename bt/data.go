@@ -20,6 +20,10 @@ type DataOptions struct {
 	// held: it must not wait, nor call this package. nil = the addresses of Peers and AddPeers.
 	Admit func(netip.Addr) bool
 
+	// Up and Down wait until so many bytes more of pieces may go out, or come in; nil = at once. They return when ctx is
+	// done: the data is being closed.
+	Up, Down func(ctx context.Context, n int) error
+
 	ServeOnly bool            // ask for nothing
 	OnPiece   func(piece int) // called when a piece is verified and stored, from any goroutine; nil = not
 }
@@ -60,7 +64,7 @@ func (c *Client) OpenData(ctx context.Context, opts DataOptions) (*Data, error) 
 	d := &Data{c: c, opts: opts, hash: m.InfoHash, conns: map[*dataDoor]bool{}, invited: map[netip.Addr]bool{},
 		broken: make(chan struct{}), failed: make(chan error, 1)}
 	d.store = newDataStorage(opts.Storage, m.PieceLength, d.fail)
-	d.store.done = opts.OnPiece
+	d.store.done, d.store.up, d.store.down = opts.OnPiece, opts.Up, opts.Down
 	d.invite(opts.Peers)
 	if err := c.keepDoor(d.hash, d); err != nil {
 		return nil, err
@@ -233,6 +237,7 @@ func (d *Data) Close() error {
 		d.mu.Lock()
 		d.closed = true
 		d.mu.Unlock()
+		d.store.hurry()
 		d.swarm.close()
 		d.store.close()
 		d.c.keepers.Delete(d.hash)

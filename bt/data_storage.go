@@ -1,6 +1,7 @@
 package bt
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -17,6 +18,10 @@ type dataStorage struct {
 	done        func(piece int)
 	active      atomic.Int64 // when it was read or written last, in Unix nanoseconds
 
+	up, down func(ctx context.Context, n int) error // as in DataOptions
+	ctx      context.Context                        // of waiting for them
+	hurry    context.CancelFunc                     // ends it
+
 	mu  sync.RWMutex // held for reading while st is called
 	err error        // why st is not called any more; guarded by mu
 }
@@ -24,7 +29,25 @@ type dataStorage struct {
 func newDataStorage(st Storage, pieceLength int64, failed func(error)) *dataStorage {
 	s := &dataStorage{st: st, pieceLength: pieceLength, failed: failed}
 	s.active.Store(time.Now().UnixNano())
+	s.ctx, s.hurry = context.WithCancel(context.Background())
 	return s
+}
+
+// wait waits for one of up and down. Nothing of the library or of this storage is held meanwhile: each connection has a
+// goroutine that reads what it sends, and another that writes what has come.
+func (s *dataStorage) wait(limit func(context.Context, int) error, n int) error {
+	if limit == nil {
+		return nil
+	}
+	return limit(s.ctx, n)
+}
+
+// readForPeer is ReadAt at the pace of what may be sent.
+func (s *dataStorage) readForPeer(b []byte, off int64) (int, error) {
+	if err := s.wait(s.up, len(b)); err != nil {
+		return 0, err
+	}
+	return s.ReadAt(b, off)
 }
 
 // do calls f unless the storage has failed. An error of f is that it does so now; what it is about is marked
@@ -70,6 +93,9 @@ func (s *dataStorage) ReadAt(b []byte, off int64) (n int, err error) {
 }
 
 func (s *dataStorage) WriteAt(b []byte, off int64) (n int, err error) {
+	if err := s.wait(s.down, len(b)); err != nil {
+		return 0, err
+	}
 	s.active.Store(time.Now().UnixNano())
 	err = s.do(int(off/s.pieceLength), func() (err error) {
 		n, err = s.st.WriteAt(b, off)

@@ -113,9 +113,18 @@ type storedPiece struct {
 
 func (p storedPiece) base() int64 { return int64(p.index) * p.o.m.PieceLength }
 
+// A peerReader is a storage that takes its time when it is read for peers.
+type peerReader interface {
+	readForPeer(b []byte, off int64) (int, error)
+}
+
 // ReadAt reads for peers.
 func (p storedPiece) ReadAt(b []byte, off int64) (int, error) {
-	n, err := p.o.st.ReadAt(b, p.base()+off)
+	read := p.o.st.ReadAt
+	if st, ok := p.o.st.(peerReader); ok {
+		read = st.readForPeer
+	}
+	n, err := read(b, p.base()+off)
 	if err != nil && n < len(b) && errors.Is(err, io.EOF) {
 		// To the library io.EOF means that the piece is lost, which a read error alone does not prove.
 		err = io.ErrUnexpectedEOF

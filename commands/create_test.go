@@ -16,7 +16,7 @@ func TestPieceSizeTable(t *testing.T) {
 		t.Fatalf("%d rows", len(rows))
 	}
 	size := func(s string) int64 {
-		n, err := parseSize(regexp.MustCompile(` `).ReplaceAllString(s, ""))
+		n, err := bt.ParseSize(regexp.MustCompile(` `).ReplaceAllString(s, ""))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"shoal/bt"
 )
 
 func TestParseSize(t *testing.T) {
@@ -11,13 +13,13 @@ func TestParseSize(t *testing.T) {
 		"0": 0, "500": 500, "500B": 500, "500K": 512000, "500k": 512000, "5M": 5 << 20, "1.5G": 3 << 29, "1KB": 1000, "2MB": 2e6,
 		"1KiB": 1024, "1Gi": 1 << 30, "1T": 1 << 40, "0.5K": 512, ".5K": 512, "9223372036854775807": math.MaxInt64,
 	} {
-		if got, err := parseSize(in); err != nil || got != want {
-			t.Errorf("parseSize(%q) = %d, %v, want %d", in, got, err, want)
+		if got, err := bt.ParseSize(in); err != nil || got != want {
+			t.Errorf("bt.ParseSize(%q) = %d, %v, want %d", in, got, err, want)
 		}
 	}
 	for _, in := range []string{"", "K", "-1", "+1", "1 K", "1X", "1KK", "1e3", "0x10", "inf", "nan", "1.2.3", "8388608T", "9223372036854775808", "1_0", "1bb", "."} {
-		if got, err := parseSize(in); err == nil {
-			t.Errorf("parseSize(%q) = %d, want an error", in, got)
+		if got, err := bt.ParseSize(in); err == nil {
+			t.Errorf("bt.ParseSize(%q) = %d, want an error", in, got)
 		}
 	}
 }
@@ -27,15 +29,15 @@ func FuzzParseSize(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		n, err := parseSize(s)
+		n, err := bt.ParseSize(s)
 		if err != nil {
 			return
 		}
 		if n < 0 {
-			t.Fatalf("parseSize(%q) = %d", s, n)
+			t.Fatalf("bt.ParseSize(%q) = %d", s, n)
 		}
-		if again, err := parseSize(formatSize(n)); err != nil || again != n {
-			t.Fatalf("parseSize(formatSize(%d)) = %d, %v", n, again, err)
+		if again, err := bt.ParseSize(formatSize(n)); err != nil || again != n {
+			t.Fatalf("bt.ParseSize(formatSize(%d)) = %d, %v", n, again, err)
 		}
 	})
 }

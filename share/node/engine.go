@@ -35,6 +35,7 @@ type engine struct {
 	larder  *larder
 	store   *store // nil but of a store
 	promise *promiser
+	limits  limits
 	link    *linkRow   // nil of a share that a person made or joined
 	ended   []db.Ended // epochs that are over
 
@@ -259,6 +260,7 @@ func (e *engine) step() (next time.Duration, err error) {
 	if err := e.openAll(); err != nil {
 		return idleLook, err
 	}
+	e.seeLimits()
 	next, err = e.observe()
 	if err == nil {
 		err = inOrder(e.mergeHeads, e.seePolicy, e.seeMembers, e.seeLinks, e.seeExports)

@@ -50,7 +50,7 @@ func (e *engine) offer(p *peer, info blob.ID) error {
 		end()
 		return nil
 	}
-	data, err := e.node.net.OpenData(e.ctx, bt.DataOptions{Info: dict, Storage: st, Peers: p.addrs(), Admit: x.admits, ServeOnly: true})
+	data, err := e.node.net.OpenData(e.ctx, bt.DataOptions{Info: dict, Storage: st, Peers: p.addrs(), Admit: x.admits, Up: e.sending, ServeOnly: true})
 	if err != nil {
 		t.leave(x)
 		end()

@@ -109,7 +109,8 @@ func (e *engine) larderBytes() int64 {
 // stateMessage is what peers are told of this node.
 func (e *engine) stateMessage() wire.State {
 	v, _ := e.look()
-	st := wire.State{Frontier: v.Frontier, Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full, Quota: max(0, v.Config.Quota), Full: v.Full != ""}
+	quota, _ := e.quota(&v.Config) // while it is not known nothing is taken, and Full says so
+	st := wire.State{Frontier: v.Frontier, Sum: v.Sum, Missing: v.Missing, Want: v.Missing, Paused: v.Paused, Mode: wire.Full, Quota: quota, Full: v.Full != ""}
 	if e.store != nil {
 		st.Used = e.store.usage()
 	}
@@ -190,7 +191,8 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 	}
 	s.Received, s.Sent = e.traffic()
 	s.FullCopies, s.SafeToLeave = e.promise.copiesNow(ctx)
-	s.Full, s.Quota = v.Full, v.Config.Quota
+	s.Full = v.Full
+	s.Quota, _ = e.quota(&v.Config)
 	if e.store != nil {
 		s.Used = e.store.usage()
 	}
@@ -199,11 +201,20 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 		return nil, err
 	}
 	s.Alarms = slices.Concat(s.Alarms, alarms, e.net.cloneAlarms())
+	if !s.Running {
+		e.peekLimits()
+	}
 	switch s.Sentence = sentence(s); {
 	case v.Moving && s.State == api.StateWaiting:
 		s.Sentence = fmt.Sprintf("the share has other keys: waiting for a machine that has gone over to them; %d peers", s.Peers)
 	case s.Running && v.MayBegin:
 		s.Sentence += fmt.Sprintf("; if no other machine has it any more, \"shoal share accept %s\" begins anew with what is in the folder", s.Name)
+	}
+	if p := e.limits.problem(); p != nil {
+		s.Problems = append([]api.Problem{*p}, s.Problems...)
+		if e.limits.stands() {
+			s.Sentence = "nothing is sent or taken, as " + limitsFile + " cannot be understood; " + s.Sentence
+		}
 	}
 	if s.Full != "" && s.Running {
 		s.Sentence = "full: what is here is served, and nothing more is taken (" + s.Full + "); " + s.Sentence

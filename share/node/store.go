@@ -208,7 +208,11 @@ func (s *store) room(size int64) error {
 	if fs == nil {
 		return errNoStore
 	}
-	if q := v.Config.Quota; q > 0 && used+size > q {
+	q, err := s.e.quota(&v.Config)
+	if err != nil {
+		return err
+	}
+	if q > 0 && used+size > q {
 		return fmt.Errorf("%w: %d bytes of the quota of %d are used", errFull, used, q)
 	}
 	free, err := fs.Free(".")

@@ -66,7 +66,7 @@ func idOf(c *wire.Conn) peerID { return peerID{c.Hello().PK, c.Hello().Run} }
 func (p *peer) id() peerID { return idOf(p.conn) }
 
 func newSwarm(e *engine) *swarm {
-	s := &swarm{e: e, config: parseConfig(e.row.Options), fetcher: wire.NewFetcher(wire.FetcherOptions{}), peers: map[peerID]*peer{}, wake: make(chan struct{}, 1)}
+	s := &swarm{e: e, config: parseConfig(e.row.Options), fetcher: wire.NewFetcher(wire.FetcherOptions{Pace: e.taking}), peers: map[peerID]*peer{}, wake: make(chan struct{}, 1)}
 	s.index = newIndexer(s)
 	bring := e.brought
 	if e.store != nil {
@@ -170,7 +170,7 @@ func (s *swarm) remembered() (addrs []netip.AddrPort) {
 // meet makes a member of a connection, and serves it to its end.
 func (s *swarm) meet(link Link) {
 	e := s.e
-	c, err := wire.Open(e.ctx, link, wire.Config{Keys: e.keys, Identity: e.self, Hello: s.hello, Serve: e.serve, Run: e.node.run, Handler: s, Counters: &e.counters})
+	c, err := wire.Open(e.ctx, link, wire.Config{Keys: e.keys, Identity: e.self, Hello: s.hello, Serve: e.serveLimited, Pace: e.sending, Run: e.node.run, Handler: s, Counters: &e.counters})
 	if err != nil {
 		if errors.Is(err, wire.ErrWrongSecret) {
 			s.wrongSecret(link.RemoteAddr().Addr())

@@ -327,7 +327,7 @@ func (e *engine) download(ctx context.Context, l *blob.Large, st bt.Storage, urg
 		}
 	}
 	defer t.leave(x)
-	data, err := e.node.net.OpenData(ctx, bt.DataOptions{Info: l.Dict, Storage: st, Peers: e.net.dataAddrs(), Admit: x.admits})
+	data, err := e.node.net.OpenData(ctx, bt.DataOptions{Info: l.Dict, Storage: st, Peers: e.net.dataAddrs(), Admit: x.admits, Up: e.sending, Down: e.taking})
 	if err != nil {
 		return err
 	}
@@ -345,7 +345,7 @@ func (e *engine) download(ctx context.Context, l *blob.Large, st bt.Storage, urg
 	return errUnserved
 }
 
-// keepAsking asks peers to open a torrent, again while nobody is connected: they may have had no room, or nothing yet. One
+// keepAsking asks peers to open a torrent, again while nothing comes: they may have had no room, or nothing yet. One
 // that gets nothing for a minute gives up when others wait for its place (docs/shares.md §5.4).
 func (e *engine) keepAsking(ctx context.Context, info blob.ID, data Data, giveUp context.CancelCauseFunc) {
 	var read int64
@@ -357,7 +357,7 @@ func (e *engine) keepAsking(ctx context.Context, info blob.ID, data Data, giveUp
 			giveUp(errUnserved)
 			return
 		}
-		if data.Stats().Peers == 0 {
+		if data.Stats().Peers == 0 || time.Since(since) >= askAgain { // those who are connected may lack the rest
 			data.AddPeers(e.net.dataAddrs())
 			for _, p := range e.net.all() {
 				_ = p.conn.Send(&wire.Want{ID: info})

@@ -225,9 +225,10 @@ func isLargeTemp(name string) bool {
 // quotaRoom is nil when a file of so many bytes may be fetched by the quota of the share: what is on disk counts, and the
 // archive.
 func (e *engine) quotaRoom(size int64) error {
-	quota, u := parseConfig(e.row.Options).Quota, &e.folder.upkeep
-	if quota <= 0 {
-		return nil
+	config, u := parseConfig(e.row.Options), &e.folder.upkeep
+	quota, err := e.quota(&config)
+	if err != nil || quota == 0 {
+		return err
 	}
 	if now := e.node.now(); now.Sub(u.counted).Abs() >= countedAgain {
 		err := e.node.db.View(e.ctx, func(t *db.Tx) error {

@@ -25,6 +25,8 @@ type Config struct {
 	// peer may have it: only ids reached from kept heads of this share. It may block; one call per Conn runs at a time.
 	// nil: nothing is here. The bytes are left unchanged.
 	Serve func(ctx context.Context, id blob.ID) ([]byte, error)
+	// Pace waits until n more bytes of blobs may be sent; an error ends the connection. nil: at once.
+	Pace func(ctx context.Context, n int) error
 	// Handler gets what a Conn does not settle itself; nil: nobody.
 	Handler Handler
 

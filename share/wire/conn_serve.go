@@ -75,7 +75,7 @@ func (c *Conn) serve(ctx context.Context) {
 			no = append(no, id)
 			continue
 		}
-		if !c.refuse(&no) || !c.sendBlob(id, b) {
+		if !c.refuse(&no) || !c.sendBlob(ctx, id, b) {
 			return
 		}
 	}
@@ -118,11 +118,17 @@ func (c *Conn) nextAsked(no *[]blob.ID) (blob.ID, bool) {
 }
 
 // sendBlob queues the parts of a blob as the window and the link allow; false when the connection is over.
-func (c *Conn) sendBlob(id blob.ID, b []byte) bool {
+func (c *Conn) sendBlob(ctx context.Context, id blob.ID, b []byte) bool {
 	m := Blob{ID: id, Total: int64(len(b))}
 	for len(b) > 0 {
 		n := min(len(b), MaxPart)
 		m.Bytes, b = b[:n], b[n:]
+		if c.cfg.Pace != nil {
+			if err := c.cfg.Pace(ctx, n); err != nil {
+				c.Fail(err)
+				return false
+			}
+		}
 		part, err := appendMessage(make([]byte, 0, n+128+overhead), &m)
 		m.Off += int64(n)
 		if err != nil || !c.queuePart(outgoing{t: TypeBlob, b: part, bulk: n}) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -24,6 +25,9 @@ type FetcherOptions struct {
 	// (docs/shares.md §5.4: holders that placement predicts come first). It is pure, and called with locks held. nil:
 	// whoever has room.
 	Rank func(id blob.ID, c *Conn) int
+	// Pace waits until n bytes that have come may be used, before they are: only then does the peer send more. An error
+	// is one of the sink. nil: at once.
+	Pace func(ctx context.Context, n int) error
 }
 
 // A Fetcher gets blobs from all peers of one share. Each peer with room takes the ids that have waited longest, so that
@@ -32,6 +36,7 @@ type FetcherOptions struct {
 type Fetcher struct {
 	clock Clock
 	rank  func(id blob.ID, c *Conn) int
+	pace  func(ctx context.Context, n int) error
 
 	mu      sync.Mutex // guards what follows and the fields of peers, wishes and jobs; taken before that of a Conn
 	peers   []*peer
@@ -72,7 +77,7 @@ func NewFetcher(opts FetcherOptions) *Fetcher {
 	if opts.Clock == nil {
 		opts.Clock = System{}
 	}
-	return &Fetcher{clock: opts.Clock, rank: opts.Rank, wishes: make(map[blob.ID]*wish)}
+	return &Fetcher{clock: opts.Clock, rank: opts.Rank, pace: opts.Pace, wishes: make(map[blob.ID]*wish)}
 }
 
 // Add makes c a peer until it is over. A Conn has one Fetcher at most: false when it has another, or is over.

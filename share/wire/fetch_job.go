@@ -128,7 +128,7 @@ func (j *Job) Run(ctx context.Context) error {
 	for {
 		a, err := j.next(ctx)
 		if a != nil {
-			err = j.use(a)
+			err = j.use(ctx, a)
 			j.used(a)
 		}
 		if a == nil || err != nil {
@@ -170,12 +170,17 @@ func (j *Job) poll() (*arrival, error) {
 	return nil, j.over
 }
 
-func (j *Job) use(a *arrival) error {
+func (j *Job) use(ctx context.Context, a *arrival) error {
 	if a.b == nil {
 		if j.missed != nil {
 			j.missed(a.id)
 		}
 		return nil
+	}
+	if j.f.pace != nil {
+		if err := j.f.pace(ctx, len(a.b)); err != nil {
+			return err
+		}
 	}
 	return j.sink(a.id, a.b)
 }
