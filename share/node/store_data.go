@@ -123,9 +123,12 @@ func (s *store) torrent(info blob.ID) (*blob.Torrent, error) {
 	return blob.CheckInfo(info, b)
 }
 
-// source serves a torrent that is here whole.
+// source serves a torrent, or what is here of one that is not being fetched: several stores may have all of it together.
 func (s *store) source(info blob.ID) (bt.Storage, []byte, func(), error) {
 	st, err := s.openWhole(info)
+	if errors.Is(err, errNotWhole) {
+		st, err = s.openPart(info)
+	}
 	if errors.Is(err, index.ErrMissing) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotWhole) || errors.Is(err, disk.ErrAbsent) {
 		err = wire.ErrNotHere
 	}
@@ -176,6 +179,39 @@ func (s *store) openWhole(info blob.ID) (*cipherStorage, error) {
 		return nil, err
 	}
 	st.whole = true
+	return st, nil
+}
+
+// openPart opens the data of a torrent of which some pieces are here.
+func (s *store) openPart(info blob.ID) (*cipherStorage, error) {
+	t, err := s.torrent(info)
+	if err != nil {
+		return nil, err
+	}
+	var d *db.Data
+	err = s.e.node.db.View(s.e.ctx, func(tx *db.Tx) (err error) { d, err = tx.Data(s.e.n, info); return err })
+	if err != nil {
+		return nil, err
+	}
+	if d == nil {
+		return nil, errNotWhole
+	}
+	fsys, err := s.folder()
+	if err != nil {
+		return nil, err
+	}
+	f, err := fsys.Open(s.dataPath(t.InfoHash))
+	if err != nil {
+		return nil, err
+	}
+	st := newCipherStorage(s, t, d, f)
+	if err = st.locate(); err == nil && !slices.Contains(st.have, true) {
+		err = errNotWhole
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
 	return st, nil
 }
 
