@@ -145,7 +145,7 @@ func (d *dropping) secure(ctx context.Context, fresh bool) error {
 	if d.force || len(d.units) == 0 {
 		return nil
 	}
-	s, err := d.e.secure(ctx, d.units, 0, fresh)
+	s, err := d.e.secure(ctx, d.units, 0, false, fresh)
 	if err != nil {
 		return err
 	}

@@ -87,24 +87,10 @@ func (k *promiser) askSome(ctx context.Context, p *peer, units []unit, secs int6
 	if secs > 0 {
 		m.Chal, want = k.challenge(ctx, units)
 	}
-	n, answer := k.waiting.begin(p.conn)
-	defer k.waiting.end(p.conn, n, nil)
-	m.N = n
 	sent := k.e.node.now()
-	if err := p.conn.Send(m); err != nil {
+	a, err := k.put(ctx, p, m)
+	if err != nil {
 		return nil, until, err
-	}
-	timeout := time.NewTimer(keepTimeout)
-	defer timeout.Stop()
-	var a *wire.Kept
-	select {
-	case a = <-answer:
-	case <-timeout.C:
-	case <-ctx.Done():
-		return nil, until, context.Cause(ctx)
-	}
-	if a == nil {
-		return nil, until, errNoAnswer
 	}
 	have = make([]bool, len(units))
 	for i := range have {
@@ -115,6 +101,29 @@ func (k *promiser) askSome(ctx context.Context, p *peer, units []unit, secs int6
 		clear(have)
 	}
 	return have, sent.Add(time.Duration(a.Until) * time.Second), nil
+}
+
+// put puts a question to a peer, and waits for the answer.
+func (k *promiser) put(ctx context.Context, p *peer, m *wire.Keep) (*wire.Kept, error) {
+	n, answer := k.waiting.begin(p.conn)
+	defer k.waiting.end(p.conn, n, nil)
+	m.N = n
+	if err := p.conn.Send(m); err != nil {
+		return nil, err
+	}
+	timeout := time.NewTimer(keepTimeout)
+	defer timeout.Stop()
+	var a *wire.Kept
+	select {
+	case a = <-answer:
+	case <-timeout.C:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if a == nil {
+		return nil, errNoAnswer
+	}
+	return a, nil
 }
 
 // proven reports whether who says that it has challenged units has shown them.
@@ -184,9 +193,16 @@ func (k *promiser) askAll(ctx context.Context, peers []*peer, units []unit, secs
 	return claims
 }
 
-// secure gets promises for units: need of each, from nodes that count. missing are the places of units that lack some;
-// until is when the first promise is over.
-func (k *promiser) secure(ctx context.Context, units []unit, need int, counts func([32]byte) bool) (missing []int, until time.Time, err error) {
+// secure gets promises for units: need of each, from nodes that count. With show the units are of one file, and who
+// promises them has to show content of it. missing are the places of units that lack some; until is when the first promise
+// is over.
+func (k *promiser) secure(ctx context.Context, units []unit, need int, show bool, counts func([32]byte) bool) (missing []int, until time.Time, err error) {
+	if show && len(units) == 0 {
+		if k.asFar(counts) < need {
+			missing = []int{0}
+		}
+		return missing, k.e.node.now().Add(keepSecs * time.Second), nil
+	}
 	var peers []*peer
 	for _, p := range k.e.net.all() {
 		if counts(p.pk) {
@@ -215,7 +231,11 @@ func (k *promiser) secure(ctx context.Context, units []unit, need int, counts fu
 			continue
 		}
 		c, err := k.ask(ctx, peers[i], some, keepSecs)
+		if err == nil && show && len(some) == len(units) && !slices.Contains(c.have, false) {
+			err = k.show(ctx, peers[i], units)
+		}
 		if err != nil {
+			k.e.log.Warn("a node does not count", "node", fmt.Sprintf("%x", peers[i].pk[:8]), "why", err)
 			continue
 		}
 		for j, ok := range c.have {

@@ -16,7 +16,7 @@ import (
 const maxPromises = 1000
 
 // Promised asks other nodes to promise that they keep a file of the share, whether it is here or not: held when fewer than
-// copies of the listed ones do. Where it is here, they have to show parts of it.
+// copies of the listed ones do. Each has to show content of it (docs/shares.md §6.6).
 func (n *Node) Promised(ctx context.Context, name, p string, copies int) (*api.Promise, error) {
 	if copies < 1 || copies > maxPromises {
 		return nil, fail(bt.Usage, "%d copies cannot be asked for: want 1 to %d", copies, maxPromises)
@@ -41,7 +41,7 @@ func (n *Node) Promised(ctx context.Context, name, p string, copies int) (*api.P
 		if err != nil {
 			return nil, err
 		}
-		got, err := e.secure(ctx, units, copies, fresh)
+		got, err := e.secure(ctx, units, copies, true, fresh)
 		if err != nil {
 			return nil, err
 		}
@@ -81,9 +81,9 @@ type secured struct {
 	counts  func(node [32]byte) bool
 }
 
-// secure gets promises for units: of each, need from nodes that count, or as many as the policy says when need is 0. fresh:
-// this node has just started, and others may come.
-func (e *engine) secure(ctx context.Context, units []unit, need int, fresh bool) (s secured, err error) {
+// secure gets promises for units: of each, need from nodes that count, or as many as the policy says when need is 0. show:
+// as of promiser.secure. fresh: this node has just started, and others may come.
+func (e *engine) secure(ctx context.Context, units []unit, need int, show, fresh bool) (s secured, err error) {
 	if e.net == nil {
 		return s, fail(bt.NoPeers, "this node meets nobody, so that nobody can promise anything")
 	}
@@ -99,7 +99,7 @@ func (e *engine) secure(ctx context.Context, units []unit, need int, fresh bool)
 		if need > 0 {
 			s.need = need
 		}
-		if s.missing, s.until, err = e.promise.secure(ctx, units, s.need, s.counts); err != nil || len(s.missing) == 0 {
+		if s.missing, s.until, err = e.promise.secure(ctx, units, s.need, show, s.counts); err != nil || len(s.missing) == 0 {
 			return s, err
 		}
 		left := time.Until(end)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 	"time"
@@ -18,9 +19,8 @@ func TestPromised(t *testing.T) {
 		if err != nil || p.Copies != 1 {
 			t.Fatalf("%s: %+v, %v", name, p, err)
 		}
-		if _, err := b.Promised(short(t, time.Minute), "s", name, 2); name != "empty" {
-			wantCode(t, err, codeHeld)
-		}
+		_, err = b.Promised(short(t, time.Minute), "s", name, 2)
+		wantCode(t, err, codeHeld)
 	}
 	// a has promised them, and b is not listed.
 	_, err := a.Drop(short(t, time.Minute), "s", []string{"x"}, false)
@@ -44,6 +44,51 @@ func TestPromised(t *testing.T) {
 	wantCode(t, err, bt.NotFound)
 	_, err = a.Promised(t.Context(), "s", "x", 0)
 	wantCode(t, err, bt.Usage)
+}
+
+// boaster is the ledger of a node that says it has everything.
+type boaster struct{ ledger }
+
+func (b boaster) holds(_ context.Context, units []unit, _ bool) ([]bool, error) {
+	have := make([]bool, len(units))
+	for i := range have {
+		have[i] = true
+	}
+	return have, nil
+}
+
+// A promise counts only when content is shown with it, whether who asks has the content or not. One that has what a large
+// file is made of, and not the file, does not count.
+func TestPromisesAreShown(t *testing.T) {
+	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent})
+	b := a.joiner("b", "write", api.ShareConfig{OnDemand: true})
+	c := a.joiner("c", "write", api.ShareConfig{OnDemand: true})
+	a.admitted(b)
+	a.admitted(c)
+	waitFor(t, "b and c to meet", func() bool { return len(b.engine().net.all()) == 2 && len(c.engine().net.all()) == 2 })
+	k := b.engine().promise.keeper
+	k.ledger = boaster{k.ledger}
+	for _, name := range []string{"x", "big.bin"} {
+		for _, m := range []*testMember{b, c} { // of whom none has it, and a does; b now knows what the file is made of
+			if _, err := m.Promised(short(t, time.Minute), "s", name, 1); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		for range 5 {
+			_, err := a.Promised(short(t, time.Minute), "s", name, 1)
+			wantCode(t, err, codeHeld)
+			_, err = c.Promised(short(t, time.Minute), "s", name, 2)
+			wantCode(t, err, codeHeld)
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "that a is gone", func() bool { return len(c.engine().net.all()) == 1 })
+	for _, name := range []string{"x", "big.bin"} {
+		_, err := c.Promised(short(t, time.Minute), "s", name, 1)
+		wantCode(t, err, codeHeld)
+	}
 }
 
 // Who waits for files is told how much of them has come.
