@@ -85,7 +85,8 @@ func (r *Remote) PresentImport(ctx context.Context, _ *protocol.Job, key, name s
 	if err != nil || !same {
 		return false, err
 	}
-	return r.store.At(name).Has(ctx, k)
+	present, _, err := r.store.At(name).Has(ctx, k)
+	return present, err
 }
 
 // says reports whether the share has a key under a name, as far as its hash tells.

@@ -123,12 +123,14 @@ func readAt(r io.ReaderAt, b []byte, off int64) (int, error) {
 	return n, err
 }
 
+func newTemp() string { return temps + "/" + rand.Text() }
+
 // write writes the content to a temporary file, durably.
 func (p *putting) write() (err error) {
 	if err := makeDir(p.fs, temps); err != nil {
 		return err
 	}
-	p.temp = temps + "/" + rand.Text()
+	p.temp = newTemp()
 	dst, err := p.fs.Create(p.temp)
 	if err != nil {
 		return err

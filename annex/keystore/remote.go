@@ -21,6 +21,7 @@ const (
 	configShare  = "share"
 	configID     = "shareid"
 	configCopies = "copies"
+	configThin   = "thin"
 	newShare     = "new" // of configShare: one is made
 )
 
@@ -46,7 +47,8 @@ var _ protocol.Remote = (*Remote)(nil)
 func (r *Remote) Configs() []protocol.Config {
 	return []protocol.Config{
 		{Name: configID, Text: "the id of the share, set by itself"},
-		{Name: configCopies, Text: "how many other machines must promise to keep a key before it counts as present"},
+		{Name: configCopies, Text: "how many other machines must prove that they have a key before it counts as present"},
+		{Name: configThin, Text: "yes: content is shared out of the annex, without a second copy, and only what others have counts"},
 	}
 }
 
@@ -60,15 +62,36 @@ func (r *Remote) Init(ctx context.Context, j *protocol.Job) error {
 	}
 	var info api.ShareInfo
 	var err error
+	if r.store.opts.Thin {
+		if err := plainContent(j); err != nil {
+			return err
+		}
+	}
 	if r.store.opts.Share == newShare && r.store.opts.ID == "" {
 		info, err = r.make(ctx, j)
-	} else {
-		info, err = r.store.Share(ctx)
+	} else if info, err = r.store.Share(ctx); err == nil && r.store.opts.Thin && !info.Config.OnDemand {
+		err = errNotOnDemand(info.Name)
 	}
 	if err != nil {
 		return err
 	}
 	return errors.Join(j.SetConfig(configShare, info.Name), j.SetConfig(configID, info.ID[:min(len(info.ID), idLen)]))
+}
+
+// plainContent is nil when git-annex hands over its own files: neither chunks nor what it has encrypted.
+func plainContent(j *protocol.Job) error {
+	encryption, err := j.GetConfig("encryption")
+	if err != nil {
+		return err
+	}
+	chunk, err := j.GetConfig("chunk")
+	if err != nil {
+		return err
+	}
+	if encryption != "none" || chunk != "" {
+		return api.Errorf(bt.Usage, "thin=yes wants encryption=none, and no chunk=: what is stored is the annex's own file")
+	}
+	return nil
 }
 
 // make makes a share that is called like the remote, in a folder below the git directory. Its secrets stay with the node.
@@ -89,7 +112,8 @@ func (r *Remote) make(ctx context.Context, j *protocol.Job) (info api.ShareInfo,
 		return info, err
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
-	made, err := shares.Create(ctx, api.CreateOptions{Name: name, Dir: filepath.Join(git, "shoal", name)})
+	made, err := shares.Create(ctx, api.CreateOptions{Name: name, Dir: filepath.Join(git, "shoal", name),
+		Options: api.ShareConfig{OnDemand: r.store.opts.Thin}})
 	if bt.CodeOf(err) == bt.Exists {
 		return info, fmt.Errorf("%w: to use it say share=%s, or give the remote another name", err, name)
 	}
@@ -102,11 +126,11 @@ func (r *Remote) make(ctx context.Context, j *protocol.Job) (info api.ShareInfo,
 // Prepare implements [protocol.Life]. It looks at no share: who adds a URL wants none.
 func (r *Remote) Prepare(_ context.Context, j *protocol.Job) error {
 	o := Options{Open: r.Open}
-	var copies string
+	var copies, thin string
 	for _, c := range []struct {
 		name  string
 		value *string
-	}{{configShare, &o.Share}, {configID, &o.ID}, {configCopies, &copies}} {
+	}{{configShare, &o.Share}, {configID, &o.ID}, {configCopies, &copies}, {configThin, &thin}} {
 		var err error
 		if *c.value, err = j.GetConfig(c.name); err != nil {
 			return err
@@ -118,6 +142,13 @@ func (r *Remote) Prepare(_ context.Context, j *protocol.Job) error {
 	}
 	if o.Copies, err = strconv.Atoi(cmp.Or(copies, "0")); err != nil || o.Copies < 0 {
 		r.wrong = api.Errorf(bt.Usage, "copies=%s: want a number of machines", copies)
+	}
+	switch thin {
+	case "", "no":
+	case "yes":
+		o.Thin = true
+	default:
+		r.wrong = api.Errorf(bt.Usage, "thin=%s: want yes or no", thin)
 	}
 	if r.store != nil { // Init was here
 		if err := r.store.Close(); err != nil {
@@ -170,12 +201,16 @@ func (r *Remote) Retrieve(ctx context.Context, j *protocol.Job, key, file string
 func progress(j *protocol.Job) func(int64) { return func(done int64) { _ = j.Progress(done) } }
 
 // Present implements [protocol.Keys].
-func (r *Remote) Present(ctx context.Context, _ *protocol.Job, key string) (bool, error) {
+func (r *Remote) Present(ctx context.Context, j *protocol.Job, key string) (bool, error) {
 	k, err := r.key(key)
 	if err != nil {
 		return false, err
 	}
-	return r.store.Has(ctx, k)
+	present, proven, err := r.store.Has(ctx, k)
+	if proven > 0 {
+		err = j.Debug("%d other machines proved that they have %s now, and promise to keep it", proven, key)
+	}
+	return present, err
 }
 
 // Remove implements [protocol.Keys].
@@ -238,8 +273,11 @@ func (r *Remote) Info(ctx context.Context, _ *protocol.Job) ([]protocol.Field, e
 		{Name: "share", Value: info.Name}, {Name: "share id", Value: info.ID}, {Name: "role", Value: info.Role},
 		{Name: "folder", Value: info.Dir}, {Name: "state", Value: info.State},
 	}
-	if n := r.store.opts.Copies; n > 0 {
-		fields = append(fields, protocol.Field{Name: "present when promised by", Value: fmt.Sprintf("%d other machines", n)})
+	if n := r.store.need(); n > 0 {
+		fields = append(fields, protocol.Field{Name: "present when proven by", Value: fmt.Sprintf("%d other machines", n)})
+	}
+	if r.store.opts.Thin {
+		fields = append(fields, protocol.Field{Name: "thin", Value: "content is shared out of the annex"})
 	}
 	if err := r.store.Ready(ctx); err != nil {
 		fields = append(fields, protocol.Field{Name: "problem", Value: err.Error()})

@@ -28,7 +28,8 @@ type Options struct {
 	Share      string // its name on this machine, or its id
 	ID         string // its id in hex, or the beginning of it; "" = only the name is known
 	Repository string // UUID of the special remote
-	Copies     int    // how many other nodes must promise to keep a key before it counts as present; 0 = it is here
+	Copies     int    // how many other nodes must prove that they have a key before it counts as present; 0 = it is here
+	Thin       bool   // keys are in the folder as second names of the annex's files; then Copies is 1 at least
 
 	// Open opens the shares of this machine: those of the node that runs, or in this process.
 	Open func(ctx context.Context, a Access) (api.Shares, io.Closer, error)
@@ -45,8 +46,10 @@ type Store struct {
 type share struct {
 	opts Options
 
-	mu    sync.Mutex // guards place
-	place *place     // nil until the share was found
+	mu     sync.Mutex   // guards what follows
+	place  *place       // nil until the share was found
+	keys   map[Key]bool // of Thin: that were stored or asked for
+	stored bool         // some were
 
 	look view    // of what is known
 	net  session // with others
@@ -67,7 +70,12 @@ func New(opts Options) *Store {
 }
 
 // Close gives back what is open.
-func (s *Store) Close() error { return errors.Join(s.look.close(), s.net.close()) }
+func (s *Store) Close() error {
+	if s.opts.Thin {
+		s.giveUp()
+	}
+	return errors.Join(s.look.close(), s.net.close())
+}
 
 // Share is the share as it is on this machine. NotFound, with what to do about it, when it is not.
 func (s *Store) Share(ctx context.Context) (api.ShareInfo, error) {
@@ -159,32 +167,39 @@ func (s *share) notHere() error {
 		name, id, name, name)
 }
 
-// Has reports whether a key counts as present: its content is here, or, with Copies, so many other nodes promise to keep
-// it. What is in the share and not here counts when one other node promises to keep it. An error says why it cannot be
-// told.
-func (s *Store) Has(ctx context.Context, key Key) (bool, error) {
+// Has reports whether a key counts as present: its content is here, or, with Copies, so many other nodes prove that they
+// have it, and promise to keep it; that many are proven. What is in the share and not here counts when one other node does.
+// An error says why it cannot be told.
+func (s *Store) Has(ctx context.Context, key Key) (present bool, proven int, err error) {
 	p, err := s.find(ctx)
 	if err != nil {
-		return false, err
+		return false, 0, err
+	}
+	if s.opts.Thin {
+		s.touched(key)
 	}
 	here, err := p.folder.Has(key)
 	if err != nil {
-		return false, s.absent(p, err)
+		return false, 0, s.absent(p, err)
 	}
-	if here && s.opts.Copies == 0 {
-		return true, nil
+	if here && s.need() == 0 {
+		return true, 0, nil
 	}
 	if !here {
 		other, err := s.elsewhere(ctx, p, key)
 		if err != nil || !other {
-			return false, err
+			return false, 0, err
 		}
 	}
+	proven = max(1, s.need())
 	err = s.net.with(ctx, func(n api.Shares) error {
-		_, err := n.Promised(ctx, p.info.Name, p.folder.Name(key), max(1, s.opts.Copies))
+		_, err := n.Promised(ctx, p.info.Name, p.folder.Name(key), proven)
 		return err
 	})
-	return err == nil, err
+	if err != nil {
+		return false, 0, err
+	}
+	return true, proven, nil
 }
 
 // elsewhere reports whether the share has a key that is not in the folder here. It has not when the node believes that it
@@ -223,7 +238,8 @@ func (s *Store) absent(p *place, err error) error {
 	return fmt.Errorf("share %s in %s: %w", p.info.Name, p.folder.dir, err)
 }
 
-// Put stores a key that is in the file from. A node that runs, or "shoal share sync", takes it to the others.
+// Put stores a key that is in the file from. A node that runs, or "shoal share sync", takes it to the others; with Thin they
+// have it when it returns.
 func (s *Store) Put(ctx context.Context, key Key, from string, progress func(done int64)) error {
 	p, err := s.find(ctx)
 	if err != nil {
@@ -231,6 +247,9 @@ func (s *Store) Put(ctx context.Context, key Key, from string, progress func(don
 	}
 	if p.info.Role == "read" {
 		return readOnly(p)
+	}
+	if s.opts.Thin {
+		return s.putThin(ctx, p, key, from, progress)
 	}
 	if err := p.folder.Put(ctx, key, from, progress); err != nil {
 		return s.absent(p, err)

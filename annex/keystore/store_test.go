@@ -24,6 +24,7 @@ type fake struct {
 	tree     []api.FileInfo  // what all of it is
 	listed   bool            // it has met others
 	promises int
+	freed    []string
 	ended    int // so many calls find that the node has ended
 	open     int
 	opened   int
@@ -117,7 +118,7 @@ func storeOf(t *testing.T, change func(o *Options, f *fake)) (*Store, *fake) {
 func is(t *testing.T, s *Store, want string) {
 	t.Helper()
 	got := "no"
-	here, err := s.Has(t.Context(), enc)
+	here, _, err := s.Has(t.Context(), enc)
 	if err != nil {
 		got = "unknown"
 	} else if here {

@@ -43,7 +43,8 @@ func (r *Remote) PresentExport(ctx context.Context, _ *protocol.Job, key, name s
 	if err != nil {
 		return false, err
 	}
-	return s.Has(ctx, k)
+	present, _, err := s.Has(ctx, k)
+	return present, err
 }
 
 // RemoveExport implements [protocol.Exports].

@@ -27,7 +27,7 @@ func treeOf(t *testing.T, form string, change func(f *fake)) (*protocoltest.Conv
 	}
 	r := &Remote{Open: s.opts.Open}
 	c := protocoltest.Start(t, r, t.TempDir(), form)
-	c.Play("< PREPARE\n> GETCONFIG share\n< VALUE keys\n> GETCONFIG shareid\n< VALUE \n> GETCONFIG copies\n< VALUE \n> GETUUID\n< VALUE " +
+	c.Play("< PREPARE\n> GETCONFIG share\n< VALUE keys\n> GETCONFIG shareid\n< VALUE \n> GETCONFIG copies\n< VALUE \n> GETCONFIG thin\n< VALUE \n> GETUUID\n< VALUE " +
 		repository + "\n> PREPARE-SUCCESS\n")
 	return c, f
 }
@@ -132,7 +132,7 @@ func TestExportElsewhere(t *testing.T) {
 	f.files["d/a"], f.promises = false, 1
 	f.get = func(path, out string) error { return os.WriteFile(out, []byte("ab"), 0o644) }
 	at := s.At("d/a")
-	if ok, err := at.Has(t.Context(), two); !ok || err != nil {
+	if ok, _, err := at.Has(t.Context(), two); !ok || err != nil {
 		t.Errorf("it is present: %v, %v", ok, err)
 	}
 	if err := at.Rename(t.Context(), two, "b"); bt.CodeOf(err) != api.Denied || !strings.Contains(err.Error(), "share get keys:d/a") {

@@ -36,6 +36,9 @@ type Shares interface {
 	Get(ctx context.Context, name string, paths []string, out string) ([]FileInfo, error)
 	// Drop gives up the copies of paths here, once another node promised that it has them; Denied otherwise, unless forced.
 	Drop(ctx context.Context, name string, paths []string, force bool) ([]FileInfo, error)
+	// Free gives up the copies of files here, without the archive, of each when so many other nodes promise to keep it, and
+	// have shown that they have it; Held when not all could go. It goes on when the caller no longer waits.
+	Free(ctx context.Context, name string, paths []string, copies int) error
 	// Promised asks other nodes for the promise to keep the file at path, which need not be here: Held when fewer than
 	// copies of those that belong to the share give it (docs/shares.md §6.6).
 	Promised(ctx context.Context, name, path string, copies int) (*Promise, error)

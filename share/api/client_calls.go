@@ -115,6 +115,12 @@ func (c *Client) Drop(ctx context.Context, name string, paths []string, force bo
 	return postShare[[]FileInfo](ctx, c, name, "drop", dropRequest{paths, force})
 }
 
+// Free implements [Shares].
+func (c *Client) Free(ctx context.Context, name string, paths []string, copies int) error {
+	_, err := postShare[struct{}](ctx, c, name, "free", freeRequest{paths, copies})
+	return err
+}
+
 // Promised implements [Shares].
 func (c *Client) Promised(ctx context.Context, name, path string, copies int) (*Promise, error) {
 	return postShare[*Promise](ctx, c, name, "promise", promiseRequest{path, copies})

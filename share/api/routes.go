@@ -46,6 +46,10 @@ type (
 		Paths []string `json:"paths"`
 		Force bool     `json:"force,omitempty"`
 	}
+	freeRequest struct {
+		Paths  []string `json:"paths"`
+		Copies int      `json:"copies"`
+	}
 	promiseRequest struct {
 		Path   string `json:"path"`
 		Copies int    `json:"copies"`
@@ -141,6 +145,9 @@ func pathRoutes() []route {
 		})},
 		{"POST", "/v1/shares/{name}/drop", true, with(func(ctx context.Context, n Shares, name string, q dropRequest) (any, error) {
 			return n.Drop(ctx, name, q.Paths, q.Force)
+		})},
+		{"POST", "/v1/shares/{name}/free", true, with(func(ctx context.Context, n Shares, name string, q freeRequest) (any, error) {
+			return struct{}{}, n.Free(ctx, name, q.Paths, q.Copies)
 		})},
 		{"POST", "/v1/shares/{name}/promise", true, with(func(ctx context.Context, n Shares, name string, q promiseRequest) (any, error) {
 			return n.Promised(ctx, name, q.Path, q.Copies)

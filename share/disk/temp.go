@@ -255,6 +255,21 @@ func (a *Applier) Expire(ctx context.Context, opts ExpireOptions) (freed int64, 
 	return freed, err
 }
 
+// Evict gives up what has just been archived: it is known to be elsewhere.
+func (a *Applier) Evict(ctx context.Context, rows []Archived) error {
+	b := a.newBatch(ctx)
+	var drop []string
+	for i := range rows {
+		if b.evict(&rows[i]) {
+			drop = append(drop, rows[i].Name)
+		}
+	}
+	if len(drop) == 0 {
+		return nil
+	}
+	return a.Shelf.DropArchived(drop)
+}
+
 // evict removes an archived file that is what it was.
 func (b *batch) evict(row *Archived) bool {
 	info, err := b.fs.Lstat(row.Name)

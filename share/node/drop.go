@@ -24,35 +24,40 @@ const (
 // as the policy says, else the code is held; force needs no promise. What goes is in the archive first, and is no deletion:
 // the share still has it.
 func (n *Node) Drop(ctx context.Context, name string, paths []string, force bool) ([]api.FileInfo, error) {
+	d := &dropping{force: force}
+	if err := n.drop(ctx, name, paths, d); err != nil {
+		return nil, err
+	}
+	return d.done, nil
+}
+
+func (n *Node) drop(ctx context.Context, name string, paths []string, d *dropping) error {
 	e, t, err := n.reading(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	items, err := t.items(ctx, paths)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	fresh := !n.isRunning()
 	n.Start()
 	if e.fsNow() == nil && !e.waitFolder(ctx) {
-		return nil, fail(bt.NotFound, "the folder of %s is not there", e.row.Name)
+		return fail(bt.NotFound, "the folder of %s is not there", e.row.Name)
 	}
-	d := &dropping{e: e, items: items, force: force}
+	d.e, d.items = e, items
 	if err := d.find(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if d.end, err = e.promise.keeper.give(ctx, d.units, force); err != nil {
-		return nil, held(err)
+	if d.end, err = e.promise.keeper.give(ctx, d.units, d.force); err != nil {
+		return held(err)
 	}
 	if err := d.secure(ctx, fresh); err != nil {
 		d.end()
-		return nil, err
+		return err
 	}
 	// From here on it must not be left in the middle: what is said to be given up is not promised until it is over.
-	if err := e.do(context.WithoutCancel(ctx), d.drop); err != nil {
-		return nil, err
-	}
-	return d.done, nil
+	return e.do(context.WithoutCancel(ctx), d.drop)
 }
 
 // held says that the answer is no, for now.
@@ -78,15 +83,17 @@ func (e *engine) waitFolder(ctx context.Context) bool {
 
 // dropping is one Drop.
 type dropping struct {
-	e     *engine
-	items []item
-	force bool
-	rows  []index.Base // that go: what is in a directory before it
-	units []unit
-	of    []int // rows that the units are of
-	until time.Time
-	end   func()
-	done  []api.FileInfo
+	e      *engine
+	items  []item
+	force  bool
+	free   bool         // nothing goes to the archive; copies others have shown the file
+	copies int          // 0 = as the policy says
+	rows   []index.Base // that go: what is in a directory before it
+	units  []unit
+	of     []int // rows that the units are of
+	until  time.Time
+	end    func()
+	done   []api.FileInfo
 }
 
 // find finds the rows that go, and their units. Files that are too young to be known are waited for.
@@ -124,7 +131,7 @@ func (d *dropping) look(ctx context.Context) (young []string, err error) {
 			if !b.Present || b.Local || b.Type != index.Dir && len(b.Dots) == 0 {
 				continue
 			}
-			if b.Type == index.File && b.Ident.CTime <= 0 {
+			if b.Type == index.File && (b.Ident.CTime <= 0 || d.free && !d.e.unchanged(&b)) {
 				young = append(young, b.Path)
 			}
 			units, ok := rowUnits(&b, infos)
@@ -143,9 +150,9 @@ func (d *dropping) look(ctx context.Context) (young []string, err error) {
 // secure gets the promises. fresh: the node has just started, and others may come.
 func (d *dropping) secure(ctx context.Context, fresh bool) error {
 	if d.force || len(d.units) == 0 {
-		return nil
+		return nil // what has no content is not lost
 	}
-	s, err := d.e.secure(ctx, d.units, 0, false, fresh)
+	s, err := d.e.secure(ctx, d.units, d.copies, d.free, fresh)
 	if err != nil {
 		return err
 	}
@@ -201,6 +208,7 @@ func (d *dropping) apply(rows []index.Base) error {
 		}
 	}
 	var gone []index.Base
+	var archived []disk.Archived
 	var failed error
 	for i, o := range e.folder.applier.Apply(e.ctx, ops) {
 		row := rows[i]
@@ -208,6 +216,9 @@ func (d *dropping) apply(rows []index.Base) error {
 		case o.Done():
 			row.Present, row.Ident = false, index.Ident{}
 			gone = append(gone, row)
+			if d.free && o.Archived != nil {
+				archived = append(archived, *o.Archived)
+			}
 			d.done = append(d.done, rowInfo(&row))
 		case row.Type == index.Dir:
 		default:
@@ -227,6 +238,9 @@ func (d *dropping) apply(rows []index.Base) error {
 		}
 		return nil
 	})
+	if err == nil {
+		err = e.folder.applier.Evict(e.ctx, archived)
+	}
 	return errors.Join(err, failed)
 }
 

@@ -72,6 +72,14 @@ func (f *Fake) Drop(_ context.Context, name string, paths []string, force bool) 
 	})
 }
 
+// Free implements [api.Shares]: no other node promises anything.
+func (f *Fake) Free(_ context.Context, name string, paths []string, _ int) error {
+	_, err := f.change(name, paths, func(_ *share, file *api.FileInfo) (bool, error) {
+		return false, api.Errorf(api.Held, "no other node promises to keep %s", file.Path)
+	})
+	return err
+}
+
 // Promised implements [api.Shares]: no other node promises anything.
 func (f *Fake) Promised(_ context.Context, name, p string, _ int) (*api.Promise, error) {
 	_, err := f.change(name, []string{p}, func(_ *share, file *api.FileInfo) (bool, error) {
