@@ -60,7 +60,10 @@ func runAnnex(ctx context.Context, args []string) error {
 			fmt.Fprintf(os.Stderr, "bench: annex: %s: %v\n", name, err)
 		}
 	}
-	return b.start()
+	if err := b.start(); err != nil {
+		return err
+	}
+	return b.testremotes(ctx, *timeout)
 }
 
 // prepare makes the files, seeds them with a tracker, and installs the remote.
