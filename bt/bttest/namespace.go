@@ -57,11 +57,22 @@ func again(t *testing.T, args ...string) *exec.Cmd {
 
 func needNamespaces(t T) {
 	t.Helper()
+	if err := probe(); err != nil {
+		missing(t, "making a network namespace: %v", err)
+	}
+}
+
+// HaveNamespaces reports whether tests can have networks of their own here.
+func HaveNamespaces() bool { return probe() == nil }
+
+func probe() error {
 	cmd := exec.Command("ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1")
 	cmd.SysProcAttr = netns.SysProcAttr()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		missing(t, "making a network namespace: %v %s", err, out)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w %s", err, out)
 	}
+	return nil
 }
 
 // A Host is one end of a cable: a network namespace with lo and one interface, which has the default route.

@@ -5,11 +5,16 @@ import (
 	"testing"
 )
 
+const watchedVar = "SHOAL_BTTEST_SUITE"
+
+// Watched reports whether this is a run that NoPacketLeaves watches.
+func Watched() bool { return os.Getenv(watchedVar) != "" }
+
 // NoPacketLeaves runs this test binary once more with args, in a network of its own that has a default route, and fails
 // the test for each packet that took it. It does nothing inside such a run.
 func NoPacketLeaves(t *testing.T, args ...string) {
 	t.Helper()
-	if os.Getenv("SHOAL_BTTEST_SUITE") != "" {
+	if Watched() {
 		t.Skip("this is the run that is watched")
 	}
 	if !Namespace(t) {
@@ -17,7 +22,7 @@ func NoPacketLeaves(t *testing.T, args ...string) {
 	}
 	leaks := WatchLeaks(t)
 	cmd := again(t, args...)
-	cmd.Env = append(os.Environ(), "SHOAL_BTTEST_SUITE=1")
+	cmd.Env = append(os.Environ(), watchedVar+"=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("running the suite: %v\n%s", err, out)
 	}
