@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -174,10 +175,17 @@ func (p *post) learned(m *index.Moved) error {
 	e := p.e
 	p.mu.Lock()
 	had := p.moved
+	var waiting []*peer // who came before it was known
 	if had == nil {
 		p.moved = &m.ID
+		waiting = slices.Collect(maps.Values(p.peers))
 	}
 	p.mu.Unlock()
+	defer func() {
+		for _, x := range waiting {
+			_ = x.conn.Send(&wire.Moved{ID: m.ID})
+		}
+	}()
 	return e.node.db.Update(e.ctx, func(t *db.Tx) error {
 		d := db.Ended{Epoch: p.epoch, Moved: &m.ID, At: e.node.ages.now()}
 		if had == nil {
