@@ -251,6 +251,7 @@ func (e *engine) step() (next time.Duration, err error) {
 		return idleLook, nil
 	}
 	if e.isStranded() {
+		e.peekLimits()
 		e.show(api.StateError, errStranded)
 		return idleLook, nil
 	}

@@ -76,9 +76,11 @@ func (e *engine) seeLimits() {
 	e.readLimits(fsys)
 }
 
-// peekLimits is seeLimits while no node runs, for what status says.
+// peekLimits is seeLimits where the folder is not open: while no node runs, for what status says; and of a share that is
+// stranded, for the exports that the node is beside.
 func (e *engine) peekLimits() {
 	if e.row.Dir == "" {
+		e.limits.set(rules.Limits{}, index.Ident{})
 		return
 	}
 	if fsys, err := e.node.openFS(e.row.Dir); err == nil {

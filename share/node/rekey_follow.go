@@ -75,9 +75,13 @@ func (s *swarm) heardMoved(p *peer, id blob.ID) {
 		}
 		return err
 	})
-	if err != nil && e.ctx.Err() == nil {
-		e.log.Warn("what is said to lead to other keys does not", "why", err)
+	if err == nil || e.ctx.Err() != nil {
+		return
 	}
+	s.mu.Lock()
+	delete(s.moves, id) // another peer may have it
+	s.mu.Unlock()
+	e.log.Warn("what is said to lead to other keys does not", "why", err)
 }
 
 // A gate is a lock that is held while others wait for time to pass.

@@ -72,7 +72,7 @@ func TestRekeyLinked(t *testing.T) {
 		return byName(t, store, "photos").token.Epoch == 1 && store.beside() != nil && store.beside().token.Epoch == 1 && owner.mounted() != nil && owner.mounted().token.Epoch == 1
 	})
 	waitFor(t, "who is left out", func() bool {
-		return byName(t, fred, "photos").isStranded() // of the export it may learn later
+		return byName(t, fred, "photos").isStranded() && fred.beside() != nil && fred.beside().isStranded()
 	})
 	write(t, photos, "a/two", []byte("2"))
 	waitFor(t, "the link", func() bool {
@@ -98,6 +98,10 @@ func TestRekeyLinked(t *testing.T) {
 	if got := files(t, freds); len(got) != 3 {
 		t.Errorf("who was left out has %v", got)
 	}
+	fred.close()
+	fred.open()
+	fred.n.Start()
+	waitFor(t, "the limits, which are those of the export too", func() bool { return fred.beside().bounds().up.isOpen() })
 }
 
 // A recipient that is itself in a share with other keys is found by the present ones: its old ones are those of who was left out.
