@@ -154,6 +154,11 @@ func present(b *index.Base) *index.Base {
 	if b == nil || !b.Present {
 		return nil
 	}
+	if b.Local && b.Type == index.File && len(b.Dots) > 0 { // the row says what is shown: of what the user wrote over it, its identity is known
+		own := *b
+		own.Size, own.Hash, own.Caps, own.Dots = b.Ident.Size, [32]byte{}, nil, nil
+		return &own
+	}
 	return b
 }
 

@@ -297,4 +297,16 @@ func TestRevert(t *testing.T) {
 	if b.read("x") != "one" || !b.archived("x", "mine") || !b.archived("dir/new", "new") || a.read("x") != "one" {
 		t.Fatal("not reverted")
 	}
+	err = b.db.View(t.Context(), func(tx *db.Tx) error {
+		rows, err := tx.ArchivedAt(b.engines["s"].n, "x")
+		for _, r := range rows {
+			if r.Row.Size != 4 || r.Row.Hash != [32]byte{} || r.Row.Caps != nil || r.Row.Dots != nil {
+				t.Errorf("what the user wrote is in the archive as what the share has: %+v", r.Row)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
