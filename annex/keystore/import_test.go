@@ -23,11 +23,11 @@ func TestImport(t *testing.T) {
 			t.Parallel()
 			c, f := treeOf(t, form, func(f *fake) {
 				f.tree = []api.FileInfo{{Path: "d e", Type: "dir"}, {Path: "d e/ü [1]", Type: "file", Size: 2, Hash: hash, Present: true},
-					{Path: "big", Type: "file", Size: 300_000, Hash: big}, {Path: "empty", Type: "file"}, {Path: "link", Type: "symlink", Target: "x"},
+					{Path: "big", Type: "file", Size: 600_000, Hash: big}, {Path: "empty", Type: "file"}, {Path: "link", Type: "symlink", Target: "x"},
 					{Path: "mine", Type: "file", Size: 2, Local: true, Present: true}, {Path: "no\nname", Type: "file", Size: 2, Hash: hash}}
 				f.files["big"], f.promises = false, 1
 				f.get = func(path, _ string) error {
-					return os.WriteFile(filepath.Join(f.info.Dir, path), make([]byte, 300_000), 0o644)
+					return os.WriteFile(filepath.Join(f.info.Dir, path), make([]byte, 600_000), 0o644)
 				}
 			})
 			if err := os.Mkdir(filepath.Join(f.info.Dir, "d e"), 0o755); err != nil {
@@ -37,7 +37,7 @@ func TestImport(t *testing.T) {
 			to := filepath.Join(t.TempDir(), "to")
 			c.Play("< IMPORTSUPPORTED\n> IMPORTSUPPORTED-SUCCESS\n< LISTIMPORTABLECONTENTS\n" +
 				"> IMPORTABLECONTENT 2 d e/ü [1]\n> IMPORTABLECONTENTIDENTIFIER " + hash + "\n" +
-				"> IMPORTABLECONTENT 300000 big\n> IMPORTABLECONTENTIDENTIFIER " + big + "\n" +
+				"> IMPORTABLECONTENT 600000 big\n> IMPORTABLECONTENTIDENTIFIER " + big + "\n" +
 				"> IMPORTABLECONTENT 0 empty\n> IMPORTABLECONTENTIDENTIFIER empty\n> LISTIMPORTABLECONTENTS-SUCCESS\n" +
 				"< IMPORT d e/ü [1]\n< IMPORTKEY 2 " + hash + "\n> IMPORTKEY-SUCCESS " + small + "\n" +
 				"< IMPORT big\n< IMPORTKEY 300000 " + big + "\n> IMPORTKEY-SUCCESS " + large + "\n" +

@@ -66,7 +66,7 @@ var changes = []change{
 	{"script", "#!/bin/sh", "#!/bin/sh"}, // becomes executable
 }
 
-func large(seed uint64) string { return string(bttest.RandomBytes(seed, 300_000)) }
+func large(seed uint64) string { return string(bttest.RandomBytes(seed, 600_000)) }
 
 // long ago, so that no file is young.
 var longAgo = time.Date(2020, 1, 2, 3, 4, 5, 6, time.UTC)

@@ -34,7 +34,7 @@ const (
 	Version = 1         // of the header that this package writes
 	MaxBlob = 1 << 20   // bytes of a blob, header included
 	MaxRefs = 4096      // references of a blob
-	Small   = 256 << 10 // bytes: a longer file is a torrent
+	Small   = 512 << 10 // bytes: a longer file is a torrent (docs/shares.md §2.5)
 )
 
 // An ID names a blob: its kind, and 31 bytes of its SHA-256.

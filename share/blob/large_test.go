@@ -52,7 +52,7 @@ func TestSmallFiles(t *testing.T) {
 
 func TestLargeFiles(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int64{Small + 1, Small + 8192, 2 * MinPiece, 2*MinPiece + 1, 9<<20 + 12345} {
+	for _, size := range []int64{Small + 1, Small + 8192, 3 * MinPiece, 3*MinPiece + 1, 9<<20 + 12345} {
 		plain := content(2, size)
 		c := ingest(t, [32]byte{1}, plain)
 		recipe := c.Blobs[1].Bytes

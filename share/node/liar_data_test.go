@@ -56,7 +56,7 @@ func (l *liar) lies() map[string]index.Entry {
 	file := func(size int64, hash [32]byte, c blob.Cap) index.Entry {
 		return index.Entry{Type: index.File, MTime: 1, Size: size, Hash: hash, Caps: []blob.Cap{c}}
 	}
-	content := bytes.Repeat([]byte("content of a liar "), 20_000)
+	content := bytes.Repeat([]byte("content of a liar "), 40_000)
 	same, hash := l.large(content, func(r []byte) []byte { return r })
 	other := [32]byte{1}
 	wrongHash, _ := l.large(content, func(r []byte) []byte { copy(r[8:], other[:]); return r })

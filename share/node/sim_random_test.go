@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"shoal/share/blob"
 )
 
 // simStep is one thing that happens. All of it comes from the seed, before anything has happened.
@@ -57,7 +59,7 @@ func simSteps(r *rand.Rand, count, machines int, allowed func(string) bool) (all
 		s := simStep{kind: simKinds[i].kind, at: r.IntN(machines), p: simPath(r), q: simPath(r), odd: r.IntN(2) == 0}
 		switch r.IntN(10) {
 		case 0:
-			s.n = 256<<10 + 1 + r.IntN(400<<10)
+			s.n = blob.Small + 1 + r.IntN(400<<10)
 		case 1:
 			s.n = 0
 		default:

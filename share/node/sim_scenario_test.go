@@ -173,9 +173,9 @@ func (w *simWorld) withheld(t *testing.T, tree bool) {
 	w.net.part(func(x, y netip.AddrPort) bool { return x == a.addr || y == a.addr })
 	before := s.engine().kept().frontier()
 	for i := range 10 {
-		b.write(fmt.Sprintf("f%03d", i), simBytes(6, 100+i, 300_000), true)
+		b.write(fmt.Sprintf("f%03d", i), simBytes(6, 100+i, 600_000), true)
 	}
-	b.write("g/new", simBytes(6, 200, 300_000), false)
+	b.write("g/new", simBytes(6, 200, 600_000), false)
 	b.look()
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
 		w.quiet()

@@ -207,9 +207,9 @@ func TestSimNobodyServes(t *testing.T) {
 		w.share("admin", "write", "read", "store")
 		b := w.all[1]
 		w.net.silence(func(from, _ netip.AddrPort) bool { return from == b.addr })
-		b.many("dead", 20, 300_000, 0)
+		b.many("dead", 20, 600_000, 0)
 		time.Sleep(5 * time.Minute)
-		a.write("alive", simBytes(106, 900, 300_000), false)
+		a.write("alive", simBytes(106, 900, 600_000), false)
 		time.Sleep(10 * time.Minute)
 		w.quiet()
 		if w.all[2].tree()["alive"] == "" {
@@ -254,7 +254,7 @@ func TestSimSplitHeads(t *testing.T) {
 		b := w.all[1]
 		late := w.machine("read")
 		a.write("gone", simBytes(108, 1, 1000), false)
-		a.write("gone.big", simBytes(108, 2, 400_000), false)
+		a.write("gone.big", simBytes(108, 2, 600_000), false)
 		late.join()
 		w.settle(10 * time.Minute)
 		late.stop()

@@ -96,7 +96,7 @@ func (u *user) fresh() []byte {
 	head := fmt.Sprintf("%s %d %016x ", u.name, u.n.Load(), u.rng.Uint64())
 	size := 40 + u.rng.IntN(3000)
 	if u.rng.IntN(25) == 0 {
-		size = 300_000 + u.rng.IntN(700_000)
+		size = 600_000 + u.rng.IntN(700_000)
 	}
 	b := bytes.Repeat([]byte(head), size/len(head)+1)
 	return b[:max(size, len(head))]
