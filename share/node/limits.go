@@ -92,13 +92,15 @@ func (e *engine) peekLimits() {
 func (e *engine) readLimits(fsys disk.FS) {
 	l := &e.limits
 	now, ident, err := l.read(fsys)
+	young := e.node.now().Sub(time.Unix(0, ident.CTime)) < youngLimits
 	switch {
+	case err == nil && young && ident.Inode != 0 && ident.Size == 0: // somebody is about to write it: the next step sees what
 	case err != nil:
 		if l.refuse(err) {
 			e.log.Error("the limits of the share cannot be read", "file", limitsFile, "why", err)
 		}
 	case now != nil:
-		if e.node.now().Sub(time.Unix(0, ident.CTime)) < youngLimits {
+		if young {
 			ident = index.Ident{}
 		}
 		if l.set(*now, ident) {
