@@ -46,13 +46,16 @@ type dhtNode struct {
 	cfg       dhtConfig
 	private   bool // the nodes were given
 	retry     []time.Duration
+	ctx       context.Context // done when the node stops
 	stop      context.CancelFunc
 	wg        sync.WaitGroup
+	beginOnce sync.Once
 	closeOnce sync.Once
 }
 
-// newDHT starts a DHT node on pc, which it owns from now on. pc should have the number of the TCP port, since others
-// assume that (BEP 5, implied_port). It contacts its first nodes at once, and lives until close.
+// newDHT makes a DHT node on pc, which it owns from now on. pc should have the number of the TCP port, since others
+// assume that (BEP 5, implied_port). It answers, and contacts nobody until something is looked for: a session of which
+// all is for the local network sends nothing out of that. It lives until close.
 func newDHT(ctx context.Context, t *transport, pc net.PacketConn, cfg dhtConfig) (*dhtNode, error) {
 	if t.noUDP() || t.lanOnly {
 		pc.Close()
@@ -65,7 +68,7 @@ func newDHT(ctx context.Context, t *transport, pc net.PacketConn, cfg dhtConfig)
 		}
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	d := &dhtNode{transport: t, peers: newDHTPeers(), cfg: cfg, private: len(cfg.Nodes) > 0, stop: stop,
+	d := &dhtNode{transport: t, peers: newDHTPeers(), cfg: cfg, private: len(cfg.Nodes) > 0, ctx: ctx, stop: stop,
 		retry: []time.Duration{5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute}}
 	resend := time.Second // the library's 2 s is for the slowest of lines
 	if d.private {
@@ -93,10 +96,16 @@ func newDHT(ctx context.Context, t *transport, pc net.PacketConn, cfg dhtConfig)
 		pc.Close()
 		return nil, errorf(Network, "starting DHT: %w", err)
 	}
-	d.wg.Go(func() { d.join(ctx) })
-	// It ends soon after close, when its last query has timed out; nothing of ours depends on it.
-	go d.server.TableMaintainer()
 	return d, nil
+}
+
+// begin makes the node a part of the DHT, once. It must not be called after close.
+func (d *dhtNode) begin() {
+	d.beginOnce.Do(func() {
+		d.wg.Go(func() { d.join(d.ctx) })
+		// It ends soon after close, when its last query has timed out; nothing of ours depends on it.
+		go d.server.TableMaintainer()
+	})
 }
 
 // join greets the first nodes: a node counts for others only after it has answered.
@@ -147,6 +156,7 @@ func (d *dhtNode) startingNodes(ctx context.Context) (out []dhtlib.Addr, err err
 // not be called after close.
 func (d *dhtNode) addNode(ctx context.Context, p netip.AddrPort) {
 	if usablePeer(p) {
+		d.begin()
 		d.wg.Go(func() { d.ping(ctx, dhtlib.NewAddr(net.UDPAddrFromAddrPort(p))) })
 	}
 }
@@ -165,6 +175,7 @@ func (d *dhtNode) addr() netip.AddrPort {
 // reports the peers found. It searches at once, soon again while nobody is found, and then every 15 minutes. Private
 // torrents must not be announced (BEP 27). It returns after the last call of onPeers.
 func (d *dhtNode) announce(ctx context.Context, h InfoHash, port uint16, onPeers func([]netip.AddrPort)) {
+	d.begin()
 	for try := 0; ctx.Err() == nil; try++ {
 		wait := dhtInterval
 		if found := d.search(ctx, h, port, onPeers); found == 0 && try < len(d.retry) {

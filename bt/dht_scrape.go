@@ -47,6 +47,7 @@ type dhtCount struct {
 func (d *dhtNode) scrape(ctx context.Context, h InfoHash) (n dhtCount, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dhtRound)
 	defer cancel()
+	d.begin()
 	a, err := d.server.AnnounceTraversal(h, dhtlib.Scrape())
 	if err != nil {
 		return n, errorf(Network, "searching the DHT: %w", err)

@@ -40,6 +40,7 @@ func startDHT(t *testing.T, n int) (nodes []*dhtNode) {
 		}
 		d.retry = []time.Duration{50 * time.Millisecond, 50 * time.Millisecond, 50 * time.Millisecond}
 		t.Cleanup(d.close)
+		d.begin()
 		nodes = append(nodes, d)
 	}
 	return nodes

@@ -180,7 +180,11 @@ func (b *meetBook) dialOne(key string) {
 	b.m.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(b.m.ctx, 10*time.Second)
 		defer cancel()
-		addrs, err := b.m.c.net.resolve(ctx, key)
+		names := b.m.c.net.resolver()
+		if b.m.opts.LocalOnly {
+			names = b.m.c.net.localResolver()
+		}
+		addrs, err := b.m.c.net.resolveBy(ctx, names, key)
 		if err != nil || len(addrs) == 0 {
 			b.m.c.log.Debug("looking up peer", "peer", key, "err", err)
 			return

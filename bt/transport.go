@@ -177,8 +177,22 @@ func (t *transport) resolver() *net.Resolver {
 	if t.device == "" && !t.lanOnly {
 		return net.DefaultResolver
 	}
+	return t.resolverBy(nil)
+}
+
+// localResolver asks name servers at local addresses alone.
+func (t *transport) localResolver() *net.Resolver {
+	return t.resolverBy(func(a netip.Addr) error {
+		if !isLocal(a) {
+			return errorf(Network, "asking the name server %s: only local addresses are allowed", a)
+		}
+		return nil
+	})
+}
+
+func (t *transport) resolverBy(check func(netip.Addr) error) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return t.direct(ctx, network, addr, nil)
+		return t.direct(ctx, network, addr, check)
 	}}
 }
 

@@ -29,6 +29,10 @@ func splitHostPort(s string) (host string, port uint16, err error) {
 
 // resolve is the addresses of host:port. With a proxy only literal addresses can be had: see dial.
 func (t *transport) resolve(ctx context.Context, hostPort string) ([]netip.AddrPort, error) {
+	return t.resolveBy(ctx, t.resolver(), hostPort)
+}
+
+func (t *transport) resolveBy(ctx context.Context, r *net.Resolver, hostPort string) ([]netip.AddrPort, error) {
 	host, port, err := splitHostPort(hostPort)
 	if err != nil {
 		return nil, err
@@ -39,7 +43,7 @@ func (t *transport) resolve(ctx context.Context, hostPort string) ([]netip.AddrP
 	if t.proxy != nil {
 		return nil, errorf(Network, "looking up %s: names are left to the proxy", host)
 	}
-	addrs, err := t.resolver().LookupNetIP(ctx, "ip", host)
+	addrs, err := r.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return nil, errorf(Network, "looking up %s: %w", host, err)
 	}

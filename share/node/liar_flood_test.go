@@ -142,3 +142,29 @@ func TestSimLiarAddresses(t *testing.T) {
 		w.stillSync(t, "after", w.all[0])
 	})
 }
+
+// A member says that it can be reached far away. In a share that is for the local network alone that is no address: large
+// files would be asked for there, and others told of it.
+func TestSimLiarFarAway(t *testing.T) {
+	t.Parallel()
+	for _, local := range []bool{true, false} {
+		simulate(t, 323, func(t *testing.T, w *simWorld) {
+			m := w.machine("admin")
+			m.create()
+			l := w.liar("read", wire.Hello{Addrs: []netip.AddrPort{netip.MustParseAddrPort("203.0.113.7:6881"), netip.MustParseAddrPort("10.9.9.9:6881")}})
+			e := m.engine()
+			e.net.config.LANOnly = local // it meets nobody yet
+			l.come()
+			l.meets(1)
+			var far []netip.AddrPort
+			for _, a := range e.net.dataAddrs() {
+				if !isLocal(a.Addr()) {
+					far = append(far, a)
+				}
+			}
+			if want := !local; len(e.net.all()) != 1 || (len(far) > 0) != want {
+				t.Errorf("local %t: of %d peers it would dial %v", local, len(e.net.all()), far)
+			}
+		})
+	}
+}

@@ -50,6 +50,7 @@ type peer struct {
 	conn  *wire.Conn
 	link  Link
 	since time.Time
+	local bool // the share is for the local network alone
 
 	// Guarded by swarm.mu.
 	state    wire.State
@@ -182,7 +183,7 @@ func (s *swarm) meet(link Link) {
 		return
 	}
 	link.Accept()
-	p := &peer{pk: c.Hello().PK, conn: c, link: link, since: e.node.now(), heads: map[blob.ID]bool{}}
+	p := &peer{pk: c.Hello().PK, conn: c, link: link, since: e.node.now(), local: s.config.LANOnly, heads: map[blob.ID]bool{}}
 	if keep := s.enter(p); keep != nil {
 		link.CloseFor(keep)
 		return
@@ -257,6 +258,9 @@ func (p *peer) addrs() (all []netip.AddrPort) {
 	for _, a := range p.conn.Hello().Addrs {
 		if a.Addr().IsUnspecified() { // "wherever you see me"
 			a = netip.AddrPortFrom(at.Addr(), a.Port())
+		}
+		if p.local && !isLocal(a.Addr()) { // whoever says so: nothing of the share leaves the local network
+			continue
 		}
 		if !slices.Contains(all, a) {
 			all = append(all, a)

@@ -37,10 +37,16 @@ func useful(addrs []netip.AddrPort, at netip.Addr) (all []netip.AddrPort) {
 		switch {
 		case ip.IsUnspecified() || ip.IsMulticast() || a.Port() == 0:
 		case ip.IsLoopback() && !at.IsLoopback():
-		case (ip.IsPrivate() || ip.IsLinkLocalUnicast()) && !(at.IsPrivate() || at.IsLinkLocalUnicast() || at.IsLoopback()):
+		case !ip.IsLoopback() && isLocal(ip) && !isLocal(at):
 		default:
 			all = append(all, netip.AddrPortFrom(ip, a.Port()))
 		}
 	}
 	return all
+}
+
+// isLocal reports whether an address is of this machine or its network.
+func isLocal(a netip.Addr) bool {
+	a = a.Unmap()
+	return a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast()
 }
