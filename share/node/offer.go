@@ -38,17 +38,14 @@ func (e *engine) wanted(p *peer, info blob.ID) {
 // offer serves a torrent until nobody has asked for anything in a while.
 func (e *engine) offer(p *peer, info blob.ID) error {
 	t := e.node.transfers
-	if !t.room() {
-		return errBusyTorrents
-	}
 	st, dict, end, err := e.sourceOf(info)
 	if err != nil {
 		return err
 	}
-	x, ok := t.enter(&transfer{e: e, info: info})
-	if !ok {
+	x := &transfer{e: e, info: info, gone: make(chan struct{})}
+	if ok, err := t.enterFor(e.ctx, x); !ok {
 		end()
-		return nil
+		return err
 	}
 	data, err := e.node.net.OpenData(e.ctx, bt.DataOptions{Info: dict, Storage: st, Peers: p.addrs(), Admit: x.admits, Up: e.sending, ServeOnly: true})
 	if err != nil {

@@ -50,10 +50,25 @@ func (h *simHost) OpenData(_ context.Context, opts bt.DataOptions) (Data, error)
 		return nil, &bt.Error{Code: bt.Busy, Err: errors.New("the torrent is open")}
 	}
 	h.data[d.InfoHash] = d
+	h.count(opts.ServeOnly)
 	if !opts.ServeOnly {
 		d.wg.Go(d.fetch)
 	}
 	return d, nil
+}
+
+// count notes how many torrents are open now that one more was opened. The caller holds mu of the world.
+func (h *simHost) count(served bool) {
+	own := 0
+	for _, d := range h.data {
+		if !d.opts.ServeOnly {
+			own++
+		}
+	}
+	h.mostOpen, h.mostOwn = max(h.mostOpen, len(h.data)), max(h.mostOwn, own)
+	if served {
+		h.mostServed = max(h.mostServed, len(h.data))
+	}
 }
 
 func torrentOfDict(dict []byte) (*blob.Torrent, error) {

@@ -95,6 +95,8 @@ type simHost struct {
 	closed   bool
 	meetings map[[20]byte]*simMeeting
 	data     map[[20]byte]*simData
+
+	mostOpen, mostOwn, mostServed int // torrents open at once: of all, of those that fetch, of all when one was opened for others
 }
 
 // host puts a node on the network, in the place of one that was there.

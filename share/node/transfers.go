@@ -43,6 +43,7 @@ type transfer struct {
 	data   Data
 	own    bool               // we fetch it; else it is open because somebody wants it
 	finish context.CancelFunc // ends one that is only served
+	gone   chan struct{}      // closed when it is open no more
 
 	counted bool // its traffic is with that of the node; guarded by transfers.mu
 
@@ -65,28 +66,51 @@ func (t *transfers) enter(x *transfer) (*transfer, bool) {
 	return x, true
 }
 
+// enterFor adds a torrent that is opened for others, unless it is open, or too many are. One that nobody is connected to
+// makes way.
+func (t *transfers) enterFor(ctx context.Context, x *transfer) (entered bool, err error) {
+	for {
+		t.mu.Lock()
+		if t.open[x.info] != nil {
+			t.mu.Unlock()
+			return false, nil
+		}
+		if len(t.open) < 2*maxOpen {
+			t.open[x.info] = x
+			t.mu.Unlock()
+			return true, nil
+		}
+		idle := t.idle()
+		t.mu.Unlock()
+		if idle == nil {
+			return false, errBusyTorrents
+		}
+		idle.finish()
+		select {
+		case <-idle.gone:
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
+}
+
+// idle is an open torrent that nobody uses, nil when there is none. The caller holds mu.
+func (t *transfers) idle() *transfer {
+	for _, x := range t.open {
+		if x.finish != nil && x.data != nil && x.data.Stats().Peers == 0 && time.Since(x.data.Stats().Active) > time.Second {
+			return x
+		}
+	}
+	return nil
+}
+
 func (t *transfers) leave(x *transfer) {
 	t.mu.Lock()
 	if t.open[x.info] == x {
 		delete(t.open, x.info)
+		close(x.gone)
 	}
 	t.mu.Unlock()
-}
-
-// room reports whether one more torrent may be opened for others. One that nobody is connected to makes way.
-func (t *transfers) room() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.open) < 2*maxOpen {
-		return true
-	}
-	for _, x := range t.open {
-		if x.finish != nil && x.data != nil && x.data.Stats().Peers == 0 && time.Since(x.data.Stats().Active) > time.Second {
-			x.finish()
-			return true
-		}
-	}
-	return false
 }
 
 // met asks a peer that has come for what is being fetched.
@@ -311,7 +335,7 @@ func (e *engine) reuse(l *blob.Large, to disk.File, have []bool, a *arrival) err
 // is urgent, and otherwise waited for.
 func (e *engine) download(ctx context.Context, l *blob.Large, st bt.Storage, urgent bool) error {
 	t := e.node.transfers
-	x := &transfer{e: e, info: l.Info, own: true}
+	x := &transfer{e: e, info: l.Info, own: true, gone: make(chan struct{})}
 	for {
 		old, ok := t.enter(x)
 		if ok {
