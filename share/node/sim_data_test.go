@@ -152,6 +152,12 @@ func (d *simData) take(i int, from *simData) bool {
 	}
 	for b := 0; b < len(buf); b += 16 << 10 {
 		block := buf[b:min(len(buf), b+16<<10)]
+		if from.pace(from.opts.Up, len(block)) != nil || d.pace(d.opts.Down, len(block)) != nil {
+			return false
+		}
+		n := int64(len(block))
+		from.count(func(s *bt.DataStats) { s.Written += n; s.Active = time.Now() })
+		d.count(func(s *bt.DataStats) { s.Read += n; s.Active = time.Now() })
 		if d.do(i, func(st bt.Storage) error { _, err := st.WriteAt(block, off+int64(b)); return err }) != nil {
 			return false
 		}
@@ -163,9 +169,15 @@ func (d *simData) take(i int, from *simData) bool {
 	if d.do(i, func(st bt.Storage) error { return st.MarkComplete(i) }) != nil {
 		return false
 	}
-	d.count(func(s *bt.DataStats) { s.Read += int64(len(buf)); s.Active = time.Now() })
-	from.count(func(s *bt.DataStats) { s.Written += int64(len(buf)); s.Active = time.Now() })
 	return true
+}
+
+// pace waits until bytes may go one way, or the torrent is closed.
+func (d *simData) pace(wait func(context.Context, int) error, n int) error {
+	if wait == nil {
+		return nil
+	}
+	return wait(d.ctx, n)
 }
 
 func readFull(st io.ReaderAt, b []byte, off int64) error {
