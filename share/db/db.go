@@ -72,7 +72,9 @@ func OpenToRead(path string) (*DB, error) {
 		return nil, err
 	}
 	var v int
-	if err = d.r.QueryRow("PRAGMA user_version").Scan(&v); err == nil && v != len(migrations) {
+	if err = d.r.QueryRow("PRAGMA user_version").Scan(&v); err == nil && v > len(migrations) {
+		err = errNewer(v)
+	} else if err == nil && v != len(migrations) {
 		err = fmt.Errorf("it is of another version (%d, this one knows %d): start a node once to bring it up to date", v, len(migrations))
 	}
 	if err != nil {
@@ -128,7 +130,7 @@ func (d *DB) migrate() error {
 		return err
 	}
 	if v > len(migrations) {
-		return fmt.Errorf("it is of a newer shoal (version %d, this one knows %d)", v, len(migrations))
+		return errNewer(v)
 	}
 	for ; v < len(migrations); v++ {
 		tx, err := d.w.Begin()
@@ -155,6 +157,11 @@ func (d *DB) migrate() error {
 		}
 	}
 	return nil
+}
+
+// errNewer says that a database is of a later version; it stays as it is.
+func errNewer(v int) error {
+	return fmt.Errorf("it is of a newer shoal (version %d, this one knows %d)", v, len(migrations))
 }
 
 func moveAside(path string) (string, error) {

@@ -213,22 +213,6 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-func TestNewer(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "node.db")
-	d, _, err := Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.w.Exec("PRAGMA user_version = 1000"); err != nil {
-		t.Fatal(err)
-	}
-	d.Close()
-	if _, aside, err := Open(path); err == nil || aside != "" || !strings.Contains(err.Error(), "newer") {
-		t.Error(aside, err)
-	}
-}
-
 func TestHeadsAndBlobs(t *testing.T) {
 	t.Parallel()
 	d := open1(t)

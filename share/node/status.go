@@ -200,7 +200,7 @@ func (e *engine) status(ctx context.Context) (*api.Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Alarms = slices.Concat(s.Alarms, alarms, e.net.cloneAlarms())
+	s.Alarms = slices.Concat(s.Alarms, alarms, e.net.metAlarms())
 	if !s.Running {
 		e.peekLimits()
 	}

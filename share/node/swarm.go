@@ -3,7 +3,6 @@ package node
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"sync"
@@ -33,7 +32,7 @@ type swarm struct {
 	said     wire.State // last told
 	whole    [32]byte   // the frontier of which a peer last said that it wants nothing more, also one that has left; zero = none
 	failures failures   // of handshakes, by address
-	clones   clones
+	others   others
 	moves    map[blob.ID]bool // MOVEDs that are being fetched, or are known
 }
 
@@ -173,12 +172,7 @@ func (s *swarm) meet(link Link) {
 	e := s.e
 	c, err := wire.Open(e.ctx, link, wire.Config{Keys: e.keys, Identity: e.self, Hello: s.hello, Serve: e.serveLimited, Pace: e.sending, Run: e.node.run, Handler: s, Counters: &e.counters})
 	if err != nil {
-		if errors.Is(err, wire.ErrWrongSecret) {
-			s.wrongSecret(link.RemoteAddr().Addr())
-		}
-		if errors.Is(err, wire.ErrClone) {
-			s.metClone(link.RemoteAddr().Addr())
-		}
+		s.metOther(link.RemoteAddr().Addr(), err)
 		e.log.Debug("a connection came to nothing", "addr", link.RemoteAddr(), "why", err)
 		return
 	}
