@@ -19,8 +19,9 @@ type JournalEvent struct {
 
 // Commit adds local events of the writer w to a state, in order. Each takes the next counter of w, one that only removes
 // too: without that, equal contexts could hide different states. An event that does nothing only counts. Dots that are
-// not there any more are no error: the event was based on what its user saw. Errors wrap [ErrLimit] and [ErrInvalid] as
-// those of [Forest.Apply]; nothing is committed then.
+// not there any more are no error: the event was based on what its user saw. That may have been an entry under an earlier
+// dot, before a compaction: it goes, too, and the journal has both. Errors wrap [ErrLimit] and [ErrInvalid] as those of
+// [Forest.Apply]; nothing is committed then.
 func Commit(f *Forest, s State, w Writer, events []Event) (State, []JournalEvent, error) {
 	if len(events) == 0 {
 		return s, nil, nil
@@ -74,7 +75,17 @@ func (c *committer) add(d Dot, ev Event) (JournalEvent, error) {
 		if err != nil {
 			return JournalEvent{}, err
 		}
-		s.Entries = slices.DeleteFunc(s.Entries, func(e Entry) bool { return slices.Contains(ev.Remove, e.Dot) })
+		seen := ev.Remove
+		s.Entries = slices.DeleteFunc(s.Entries, func(e Entry) bool {
+			if slices.Contains(seen, e.Dot) {
+				return true
+			}
+			if !slices.ContainsFunc(e.Old, func(d Dot) bool { return slices.Contains(seen, d) }) {
+				return false
+			}
+			ev.Remove = append(slices.Clip(ev.Remove), e.Dot)
+			return true
+		})
 	}
 	if ev.Add == nil {
 		return JournalEvent{d, ev}, nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"shoal/share/blob"
 	"shoal/share/db"
 	"shoal/share/index"
 	"shoal/share/wire"
@@ -162,6 +163,76 @@ func TestSimRekeyOldHeads(t *testing.T) {
 		}
 		if _, err := p.serve(t.Context(), *e.ended[0].Moved); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A context grows by one writer with each boot of each machine. When it has 3,072 status asks for a compaction, on every
+// machine, and not one sooner; after that one writer is left, and nobody is asked.
+func TestSimCompactAdvice(t *testing.T) {
+	t.Parallel()
+	simulate(t, 47, func(t *testing.T, w *simWorld) {
+		a := w.machine("admin")
+		a.many("f", 5, 300, 0)
+		a.create()
+		b := a.member("read")
+		w.settle(time.Hour)
+		// grow makes the context have so many writers, of changes that were undone long ago.
+		grow := func(to int) {
+			l := w.liar("write", wire.Hello{})
+			ctx := l.seen()
+			me := writerOf(fmt.Sprint("liar", to))
+			for i := 0; len(ctx) < to-1; i++ {
+				ctx[writerOf(fmt.Sprint("boot", i))] = uint64(i + 1)
+			}
+			ctx[me] = 1
+			v, _ := a.engine().look()
+			l.come()
+			l.meets(2)
+			l.say(&wire.Heads{IDs: []blob.ID{l.head(me, ctx, l.root(index.Root{Files: v.Root.Files, Meta: v.Root.Meta}))}})
+			time.Sleep(time.Minute)
+			l.leave()
+			w.settle(time.Hour)
+		}
+		asked := func(m *simMachine) bool {
+			s, err := m.node().Status(t.Context(), "s")
+			if err != nil || len(s.Alarms) > 1 {
+				t.Fatalf("%+v, %v", s, err)
+			}
+			return len(s.Alarms) == 1 && strings.Contains(s.Alarms[0], "shoal share compact")
+		}
+		for _, step := range []struct {
+			writers int
+			want    bool
+		}{{askCompact - 1, false}, {askCompact, true}} {
+			grow(step.writers)
+			for _, m := range w.all {
+				if n := len(m.engine().row.State.Ctx); n != step.writers || asked(m) != step.want {
+					t.Errorf("%s: %d writers, want %d; it asks: %t", m.name, n, step.writers, asked(m))
+				}
+			}
+		}
+		if _, err := a.node().Compact(t.Context(), "s"); err != nil {
+			t.Fatal(err)
+		}
+		late := w.machine("read")
+		// What is done before the disk was compared with the new dots is meant for what was there.
+		a.write("f000", simBytes(47, 100, 500), true)
+		a.remove("f001")
+		a.rename("f002", "g002")
+		w.settle(time.Hour)
+		w.check(strict{gone: true})
+		token, err := a.node().Token(t.Context(), "s", "read")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.tokens["read"] = token
+		late.join()
+		w.settle(time.Hour)
+		for _, m := range []*simMachine{a, b, late} {
+			if n := len(m.engine().row.State.Ctx); n != 1 || asked(m) || len(m.tree()) != 4 || m.tree()["g002"] == "" {
+				t.Errorf("%s: %d writers, it asks: %t; %v", m.name, n, asked(m), m.tree())
+			}
 		}
 	})
 }
