@@ -182,6 +182,14 @@ func (p *performer) copy(op *index.Op) error {
 	source, path := op.Source, op.From
 	if op.Kind == index.Park {
 		source, path = op.Base, op.Path
+	} else if source.Path != path { // it was renamed to there just now, and has another identity
+		row, err := known{ctx: p.e.ctx, db: p.e.node.db, n: p.e.n}.Row(path)
+		if err != nil {
+			return err
+		}
+		if row != nil && row.Present && row.Hash == source.Hash && row.Size == source.Size {
+			source = row
+		}
 	}
 	temp, err := p.e.copyTemp(path, source)
 	if err != nil {
