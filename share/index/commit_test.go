@@ -107,3 +107,31 @@ func TestMergeStopsWithItsContext(t *testing.T) {
 		t.Fatalf("joining: %v", err)
 	}
 }
+
+// Who saw an entry before a compaction means what it is now: it goes, and others, also of that name, stay.
+func TestCommitByEarlierDot(t *testing.T) {
+	t.Parallel()
+	f := NewForest(testConv, newMemory())
+	file := func(mtime int64) *Entry { return &Entry{Type: File, MTime: mtime} }
+	s, _, err := Commit(f, State{}, Writer{1}, []Event{{AddAt: "a", Add: file(1)}, {AddAt: "a", Add: file(2)}, {AddAt: "b", Add: file(3)}})
+	must(t, err)
+	s, err = Compact(t.Context(), f, s, Writer{9})
+	must(t, err)
+	s, journal, err := Commit(f, s, Writer{9}, []Event{{RemoveAt: "a", Remove: []Dot{{Writer{1}, 1}}, AddAt: "a", Add: file(4)}})
+	must(t, err)
+	set, err := f.Find(s.Root.Files, "a")
+	must(t, err)
+	var times []int64
+	for _, e := range set.Entries {
+		times = append(times, e.MTime)
+	}
+	if slices.Sort(times); !slices.Equal(times, []int64{2, 4}) {
+		t.Errorf("left are those of %v", times)
+	}
+	if r := journal[0].Event.Remove; len(r) != 2 || r[0] != (Dot{Writer{1}, 1}) || r[1].Writer != (Writer{9}) {
+		t.Errorf("the journal says that it removed %v", r)
+	}
+	if set, err = f.Find(s.Root.Files, "b"); err != nil || len(set.Entries) != 1 {
+		t.Errorf("%v, %v", set, err)
+	}
+}
