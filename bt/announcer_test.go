@@ -181,3 +181,40 @@ func TestAnnouncerNoSpin(t *testing.T) {
 		t.Errorf("%d trackers", n)
 	}
 }
+
+// TestAnnouncerCutOff stops while trackers have heard of us and not answered yet: they are told that we are gone. One that
+// no request reached is not waited for.
+func TestAnnouncerCutOff(t *testing.T) {
+	t.Parallel()
+	heard := make(chan string, 10)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		event := r.URL.Query().Get("event")
+		heard <- event
+		if event == "started" {
+			<-r.Context().Done()
+		}
+	}))
+	t.Cleanup(slow.Close)
+	mute, err := net.ListenPacket("udp4", "127.0.0.1:0") // it has not even said that it is there
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mute.Close() })
+	nobody := "udp://" + mute.LocalAddr().String() + "/announce"
+	_, _, stop := startAnnouncer(t, announcerConfig{Tiers: [][]string{{slow.URL}, {nobody}}, Impatience: time.Millisecond,
+		StopTimeout: time.Hour})
+	if event := receive(t, heard); event != "started" {
+		t.Errorf("it began with %q", event)
+	}
+	if _, _, err := mute.ReadFrom(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if event := receive(t, heard); event != "stopped" {
+		t.Errorf("it ended with %q", event)
+	}
+	mute.SetReadDeadline(time.Unix(1, 0))
+	if n, _, err := mute.ReadFrom(make([]byte, 100)); err == nil {
+		t.Errorf("%d bytes went to who never heard of us", n)
+	}
+}

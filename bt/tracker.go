@@ -40,6 +40,7 @@ type announceRequest struct {
 	NumWant    int32  // peers wanted; negative leaves it to the tracker
 	Key        uint32 // tells the tracker that we are the same when our address changes
 	TrackerID  string // of the tracker's last reply
+	Sent       func() // is called when this is about to reach the tracker, perhaps more than once, from any goroutine; or nil
 }
 
 // An announceReply is what a tracker says, validated: at most 2000 peers, none with an impossible address.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -17,6 +18,9 @@ import (
 func (c *trackerClient) announceHTTP(ctx context.Context, u *url.URL, req announceRequest) (*announceReply, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, httpTrackerAnswer, errors.New("tracker did not answer"))
 	defer cancel()
+	if req.Sent != nil {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { req.Sent() }})
+	}
 	status, body, err := c.get(ctx, announceURL(u, req))
 	if err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func (c *trackerClient) scrapeUDP(ctx context.Context, u *url.URL, hashes []Info
 		body = append(body, h[:]...)
 	}
 	found := make(map[InfoHash]swarmCount, len(hashes))
-	err := c.askUDP(ctx, u, udpScrape, body, func(answer []byte, _ bool) error {
+	err := c.askUDP(ctx, u, udpQuestion{action: udpScrape, body: body}, func(answer []byte, _ bool) error {
 		counts, err := parseUDPScrape(answer, len(hashes))
 		for i, n := range counts {
 			if old, ok := found[hashes[i]]; ok {

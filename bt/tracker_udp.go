@@ -37,7 +37,7 @@ var errNoAnswer = errors.New("tracker did not answer")
 // announceUDP announces over UDP (BEP 15, 41).
 func (c *trackerClient) announceUDP(ctx context.Context, u *url.URL, req announceRequest) (*announceReply, error) {
 	var all *announceReply
-	err := c.askUDP(ctx, u, udpAnnounce, announceBody(u, req), func(body []byte, is4 bool) error {
+	err := c.askUDP(ctx, u, udpQuestion{udpAnnounce, announceBody(u, req), req.Sent}, func(body []byte, is4 bool) error {
 		r, err := parseUDPAnnounce(body, is4)
 		switch {
 		case err != nil:
@@ -56,9 +56,16 @@ func (c *trackerClient) announceUDP(ctx context.Context, u *url.URL, req announc
 	return all, err
 }
 
+// A udpQuestion is what a tracker is asked once it knows where we are.
+type udpQuestion struct {
+	action uint32
+	body   []byte
+	sent   func() // is called when it is about to go out; or nil
+}
+
 // askUDP asks a tracker over IPv4 and IPv6 at once where it has both, since each family has peers of its own. take is
 // called for each answer, one after the other; an answer that it takes makes askUDP a success.
-func (c *trackerClient) askUDP(ctx context.Context, u *url.URL, action uint32, body []byte, take func(body []byte, is4 bool) error) error {
+func (c *trackerClient) askUDP(ctx context.Context, u *url.URL, q udpQuestion, take func(body []byte, is4 bool) error) error {
 	addrs, err := c.udpAddrs(ctx, u)
 	if err != nil {
 		return shortenCause(ctx, err)
@@ -74,7 +81,7 @@ func (c *trackerClient) askUDP(ctx context.Context, u *url.URL, action uint32, b
 	results := make(chan result, len(addrs))
 	for _, a := range addrs {
 		go func() {
-			reply, err := c.askUDPAddr(ctx, a, action, body)
+			reply, err := c.askUDPAddr(ctx, a, q)
 			results <- result{reply, a.Addr().Is4(), err}
 		}()
 	}
@@ -144,7 +151,7 @@ type udpExchange struct {
 }
 
 // askUDPAddr asks one address, again when an answer does not come in time.
-func (c *trackerClient) askUDPAddr(ctx context.Context, to netip.AddrPort, action uint32, body []byte) ([]byte, error) {
+func (c *trackerClient) askUDPAddr(ctx context.Context, to netip.AddrPort, q udpQuestion) ([]byte, error) {
 	network := "udp6"
 	if to.Addr().Is4() {
 		network = "udp4"
@@ -159,7 +166,7 @@ func (c *trackerClient) askUDPAddr(ctx context.Context, to netip.AddrPort, actio
 	err = errNoAnswer
 	for _, wait := range c.udpWaits {
 		var reply []byte
-		if reply, err = c.tryUDP(ctx, x, action, body, wait); err == nil {
+		if reply, err = c.tryUDP(ctx, x, q, wait); err == nil {
 			return reply, nil
 		}
 		if refused := (*trackerError)(nil); errors.As(err, &refused) || ctx.Err() != nil {
@@ -170,7 +177,7 @@ func (c *trackerClient) askUDPAddr(ctx context.Context, to netip.AddrPort, actio
 }
 
 // tryUDP connects if need be and asks, waiting a while for each answer.
-func (c *trackerClient) tryUDP(ctx context.Context, x *udpExchange, action uint32, body []byte, wait time.Duration) ([]byte, error) {
+func (c *trackerClient) tryUDP(ctx context.Context, x *udpExchange, q udpQuestion, wait time.Duration) ([]byte, error) {
 	id, cached := c.connID(x.to)
 	if !cached {
 		connect := binary.BigEndian.AppendUint64(nil, udpProtocol)
@@ -184,12 +191,15 @@ func (c *trackerClient) tryUDP(ctx context.Context, x *udpExchange, action uint3
 		id = binary.BigEndian.Uint64(answer)
 		c.setConnID(x.to, &udpConnID{id, time.Now()})
 	}
-	answer, err := x.ask(ctx, binary.BigEndian.AppendUint64(nil, id), action, body, wait)
+	if q.sent != nil {
+		q.sent()
+	}
+	answer, err := x.ask(ctx, binary.BigEndian.AppendUint64(nil, id), q.action, q.body, wait)
 	if err != nil {
 		// Whatever it was, it may have been the connection id.
 		c.setConnID(x.to, nil)
 		if cached && ctx.Err() == nil {
-			return c.tryUDP(ctx, x, action, body, wait)
+			return c.tryUDP(ctx, x, q, wait)
 		}
 		return nil, err
 	}
