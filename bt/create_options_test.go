@@ -174,10 +174,12 @@ print(h.v1 if h.has_v1() else '', h.v2 if h.has_v2() else '')
 
 // Other people's programs read what Create makes, and find the data good.
 func TestCreatedTorrentsAreAccepted(t *testing.T) {
+	t.Parallel()
 	root := writeTree(t)
 	for _, path := range []string{root, filepath.Join(root, "z")} {
 		for _, format := range []Format{FormatV1, FormatV2, FormatHybrid} {
 			t.Run(filepath.Base(path)+" "+string(format), func(t *testing.T) {
+				t.Parallel()
 				m, err := Create(t.Context(), CreateOptions{Path: path, Format: format, Trackers: [][]string{{"http://a/", "http://b/"}, {"udp://c:1"}},
 					Webseeds: []string{"http://w/"}, Private: true, Source: "s", Comment: "c", CreatedBy: "shoal"})
 				if err != nil {

@@ -247,12 +247,14 @@ open(out, 'wb').write(lt.bencode(t.generate()))
 `
 
 func TestInfohashesAreThoseOfLibtorrent(t *testing.T) {
+	t.Parallel()
 	needPrograms(t, "libtorrent")
 	root := writeTree(t)
 	for _, path := range []string{root, filepath.Join(root, "z"), filepath.Join(root, "a.txt")} {
 		for format, flags := range map[Format]int{FormatV1: 64, FormatV2: 32, FormatHybrid: 0} {
 			for _, pieceLength := range []int64{16 << 10, 64 << 10} {
 				t.Run(fmt.Sprintf("%s %s %d", filepath.Base(path), format, pieceLength), func(t *testing.T) {
+					t.Parallel()
 					file := filepath.Join(t.TempDir(), "x.torrent")
 					cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-I", "-c", libtorrentMake, path, fmt.Sprint(pieceLength), fmt.Sprint(flags), file)
 					if out, err := cmd.CombinedOutput(); err != nil {

@@ -225,6 +225,7 @@ func TestDownloadStream(t *testing.T) {
 }
 
 func TestDownloadGivesUp(t *testing.T) {
+	t.Parallel()
 	m, _, _ := seedAlbum(t, FormatV1)
 	tests := []struct {
 		name string
@@ -238,6 +239,7 @@ func TestDownloadGivesUp(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			tt.opts.Dir = t.TempDir()
 			_, err := local(t).Download(t.Context(), tt.src, tt.opts)
 			if CodeOf(err) != tt.want {

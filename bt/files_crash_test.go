@@ -99,8 +99,10 @@ func TestFilesKilled(t *testing.T) {
 		crashDownload(t, dir, scenarios[which], dieAt)
 		return
 	}
+	t.Parallel()
 	for i, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
 			for dieAt := 1; ; dieAt++ {
 				if killedAt(t, i, sc, dieAt) {
 					continue
@@ -153,6 +155,7 @@ func abandon(s *FileStorage) {
 	s.mu.Unlock()
 	s.work.Wait()
 	s.pool.close()
+	Funlock(s.lock.f) // at once, though other tests start programs
 	_ = s.lock.f.Close()
 	_ = s.root.Close()
 }
@@ -225,6 +228,7 @@ func (d *diskModel) disturb(rt *rapid.T) {
 }
 
 func TestFilesNeverBelieveAWrongByte(t *testing.T) {
+	t.Parallel()
 	sm := crashSample(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		d := &diskModel{t: rt, ctx: t.Context(), sm: sm, opts: sm.options(t)}

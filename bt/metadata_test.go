@@ -121,9 +121,11 @@ func TestRememberedOfAnother(t *testing.T) {
 
 // A torrent of nothing but empty files has no pieces.
 func TestNoPieces(t *testing.T) {
+	t.Parallel()
 	for _, format := range []Format{FormatV1, FormatV2, FormatHybrid} {
 		for _, by := range []string{"torrent", "magnet"} {
 			t.Run(string(format)+" by "+by, func(t *testing.T) {
+				t.Parallel()
 				dir, got := t.TempDir(), t.TempDir()
 				writeSizes(t, filepath.Join(dir, "a"), map[string]int{"x": 0, "s/y": 0})
 				m, err := Create(t.Context(), CreateOptions{Path: filepath.Join(dir, "a"), Format: format, PieceLength: 32 << 10})
