@@ -49,6 +49,7 @@ func (m *testMember) rot(name, content string) {
 }
 
 func TestCheckRepairsFiles(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "one", "dir/y": "Y", "big.bin": bigContent})
 	b := a.joiner("b", "write", api.ShareConfig{})
 	for _, m := range []*testMember{a, b} {
@@ -82,6 +83,7 @@ func TestCheckRepairsFiles(t *testing.T) {
 }
 
 func TestCheckRepairsBlobs(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "one", "big.bin": bigContent})
 	b := a.joiner("b", "write", api.ShareConfig{})
 	c := a.joiner("c", "store", api.ShareConfig{})

@@ -10,6 +10,7 @@ import (
 )
 
 func TestStatusCountsCopies(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent})
 	b := a.joiner("b", "write", api.ShareConfig{})
 	a.admitted(b)
@@ -31,6 +32,7 @@ func TestStatusCountsCopies(t *testing.T) {
 
 // A store counts what others say they have, and is never safe to leave: it cannot read who they are.
 func TestStoreCountsCopies(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent})
 	s := a.joiner("s", "store", api.ShareConfig{})
 	waitFor(t, "a copy", func() bool {

@@ -149,6 +149,7 @@ func wantCode(t *testing.T, err error, code bt.Code) {
 var bigContent = string(bytes.Repeat([]byte("0123456789abcdef"), 50_000))
 
 func TestLsGetDrop(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"a.txt": "A", "dir/b.txt": "B", "dir/c.txt": "C", "big.bin": bigContent, "empty": ""})
 	b := a.joiner("b", "write", api.ShareConfig{OnDemand: true})
 	want := []string{"file a.txt", "file big.bin", "dir dir", "file dir/b.txt", "file dir/c.txt", "file empty"}
@@ -209,6 +210,7 @@ func TestLsGetDrop(t *testing.T) {
 }
 
 func TestDropIsRefused(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent})
 	b := a.joiner("b", "write", api.ShareConfig{})
 	// b has everything, but is not listed: who knows who it is.
@@ -238,6 +240,7 @@ func TestDropIsRefused(t *testing.T) {
 }
 
 func TestStorePromises(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent})
 	b := a.joiner("b", "store", api.ShareConfig{})
 	_, err := b.Ls(t.Context(), "s", "")
@@ -270,6 +273,7 @@ func (m *testMember) admitted2(j *testMember) {
 }
 
 func TestGetGivesUp(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "X", "gone": "G", "big.bin": bigContent})
 	b := a.joiner("b", "write", api.ShareConfig{OnDemand: true})
 	a.pause(true)
@@ -321,6 +325,7 @@ func TestGetOutLinks(t *testing.T) {
 
 // What was promised stays in the archive, when others have changed it.
 func TestPromisedInArchive(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "one", "big.bin": bigContent})
 	b := a.joiner("b", "write", api.ShareConfig{})
 	a.admitted(b)
@@ -344,6 +349,7 @@ func TestPromisedInArchive(t *testing.T) {
 
 // Two real nodes drop the same files at once: each file stays on one of them.
 func TestDropAtOnce(t *testing.T) {
+	t.Parallel()
 	files := map[string]string{}
 	for i := range 8 {
 		files[fmt.Sprint(i)] = fmt.Sprint("content ", i)

@@ -14,6 +14,7 @@ import (
 // What is freed goes only when another node shows that it has it, goes on when nobody waits, is in no archive, and can be had
 // again. A file whose other name went a moment ago is not taken for one that was changed.
 func TestFree(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent, "dir/y": "Y"})
 	other := filepath.Join(t.TempDir(), "other")
 	if err := os.Link(filepath.Join(a.dir, "big.bin"), other); err != nil {

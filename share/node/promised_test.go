@@ -12,6 +12,7 @@ import (
 
 // Others are asked for the promise to keep a file by those who have it, and by those who have not; strangers do not count.
 func TestPromised(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent, "empty": "", "dir/y": "Y"})
 	b := a.joiner("b", "write", api.ShareConfig{OnDemand: true})
 	for _, name := range []string{"x", "big.bin", "empty"} {
@@ -60,6 +61,7 @@ func (b boaster) holds(_ context.Context, units []unit, _ bool) ([]bool, error) 
 // A promise counts only when content is shown with it, whether who asks has the content or not. One that has what a large
 // file is made of, and not the file, does not count.
 func TestPromisesAreShown(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "X", "big.bin": bigContent})
 	b := a.joiner("b", "write", api.ShareConfig{OnDemand: true})
 	c := a.joiner("c", "write", api.ShareConfig{OnDemand: true})
@@ -93,6 +95,7 @@ func TestPromisesAreShown(t *testing.T) {
 
 // Who waits for files is told how much of them has come.
 func TestGetTells(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"big.bin": bigContent})
 	b := a.joiner("b", "write", api.ShareConfig{OnDemand: true})
 	items := func() []item {

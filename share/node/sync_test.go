@@ -67,6 +67,7 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 }
 
 func TestTwoNodes(t *testing.T) {
+	t.Parallel()
 	a, dirA := testNode(t, "a")
 	b, dirB := testNode(t, "b")
 	ctx := context.Background()

@@ -72,8 +72,10 @@ func conflict(t *testing.T) (a, b *testMember) {
 }
 
 func TestResolve(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ keep, want string }{{"ours", "A"}, {"theirs", "B"}, {"1", "B"}, {"2", "A"}} {
 		t.Run(c.keep, func(t *testing.T) {
+			t.Parallel()
 			a, b := conflict(t)
 			list := a.conflicts()
 			v := list[0].Versions
@@ -127,6 +129,7 @@ func (m *testMember) archived(path, content string) bool {
 }
 
 func TestHistoryRestore(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "one", "dir/p": "P", "dir/q": "Q"})
 	b := a.joiner("b", "write", api.ShareConfig{})
 	began := time.Now()
@@ -174,6 +177,7 @@ func TestHistoryRestore(t *testing.T) {
 }
 
 func TestRestoreWantsContent(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "one"})
 	a.write("x", "two!")
 	a.scanned("x") // what the user overwrote is nowhere
@@ -222,6 +226,7 @@ func manyGone(t *testing.T) (a, b *testMember, names []string) {
 }
 
 func TestAccept(t *testing.T) {
+	t.Parallel()
 	_, b, names := manyGone(t)
 	n, err := b.Accept(t.Context(), "s")
 	if err != nil || n < 140 {
@@ -245,6 +250,7 @@ func TestAccept(t *testing.T) {
 }
 
 func TestReject(t *testing.T) {
+	t.Parallel()
 	a, b, names := manyGone(t)
 	n, err := b.Reject(t.Context(), "s")
 	if err != nil || n < 140 {
@@ -267,6 +273,7 @@ func TestReject(t *testing.T) {
 }
 
 func TestRevert(t *testing.T) {
+	t.Parallel()
 	a := founder(t, map[string]string{"x": "one", "dir/y": "Y", "big.bin": bigContent})
 	b := a.joiner("b", "read", api.ShareConfig{})
 	_, err := b.Restore(t.Context(), "s", "x", "1h")
