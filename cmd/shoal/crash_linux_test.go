@@ -274,20 +274,6 @@ type crashed interface {
 	point(at int) (steps []bttest.Step, killed bool, err error)
 }
 
-func memoryDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "shoal-crash-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() {
-		if !t.Failed() || os.Getenv("SHOAL_TEST_KEEP") == "" {
-			os.RemoveAll(dir)
-		}
-	})
-	return dir
-}
-
 // A tally is which steps of a kind of crash are points, and what came of them.
 type tally struct {
 	mu                  sync.Mutex // guards what follows

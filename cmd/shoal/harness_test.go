@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -87,5 +88,21 @@ func (t scriptT) Cleanup(f func())          { t.ts.Defer(f) }
 func (t scriptT) TempDir() string {
 	dir, err := os.MkdirTemp(t.ts.MkAbs("."), "t")
 	t.ts.Check(err)
+	return dir
+}
+
+// memoryDir is a folder for a test, in memory where there is such a file system: there is no disk to wait for. What failed
+// is kept where SHOAL_TEST_KEEP is set.
+func memoryDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "shoal-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if !t.Failed() || os.Getenv("SHOAL_TEST_KEEP") == "" {
+			os.RemoveAll(dir)
+		}
+	})
 	return dir
 }
