@@ -47,12 +47,14 @@ func deliver(ctx context.Context, src io.ReaderAt, size int64, to string, m *met
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
 	buf := buffers[:chunk]
-	off, err := agreed(ctx, src, size, dst, buf, buffers[chunk:])
+	off, there, err := agreed(ctx, src, size, dst, buf, buffers[chunk:])
 	if err != nil {
 		return err
 	}
-	if err := dst.Truncate(off); err != nil {
-		return err
+	if there > off { // the call costs a file system something even if nothing is cut
+		if err := dst.Truncate(off); err != nil {
+			return err
+		}
 	}
 	for off < size {
 		if err := stopped(ctx); err != nil {
@@ -71,28 +73,29 @@ func deliver(ctx context.Context, src io.ReaderAt, size int64, to string, m *met
 	return nil
 }
 
-// agreed is how many bytes at the front of dst are those of src.
-func agreed(ctx context.Context, src io.ReaderAt, size int64, dst *os.File, buf, there []byte) (off int64, err error) {
+// agreed is how many bytes at the front of dst are those of src, and how many dst has.
+func agreed(ctx context.Context, src io.ReaderAt, size int64, dst *os.File, buf, there []byte) (off, has int64, err error) {
 	info, err := dst.Stat()
 	if err != nil || info.Size() == 0 {
-		return 0, err
+		return 0, 0, err
 	}
-	end := min(size, info.Size())
+	has = info.Size()
+	end := min(size, has)
 	for off < end {
 		if err := stopped(ctx); err != nil {
-			return off, err
+			return off, has, err
 		}
 		n := min(chunk, end-off)
 		if _, err := readAt(src, buf[:n], off); err != nil {
-			return off, fmt.Errorf("reading the content: %w", err)
+			return off, has, fmt.Errorf("reading the content: %w", err)
 		}
 		if _, err := readAt(dst, there[:n], off); err != nil {
-			return off, err
+			return off, has, err
 		}
 		if !bytes.Equal(buf[:n], there[:n]) {
-			return off, nil
+			return off, has, nil
 		}
 		off += n
 	}
-	return off, nil
+	return off, has, nil
 }

@@ -127,11 +127,13 @@ func newTemp() string { return temps + "/" + rand.Text() }
 
 // write writes the content to a temporary file, durably.
 func (p *putting) write() (err error) {
-	if err := makeDir(p.fs, temps); err != nil {
-		return err
-	}
 	p.temp = newTemp()
 	dst, err := p.fs.Create(p.temp)
+	if missing(err) {
+		if err = makeDir(p.fs, temps); err == nil {
+			dst, err = p.fs.Create(p.temp)
+		}
+	}
 	if err != nil {
 		return err
 	}

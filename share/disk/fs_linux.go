@@ -16,21 +16,31 @@ import (
 // realFS reaches everything by the descriptor of the folder, and acts on a name through the descriptor of its directory:
 // whatever somebody does to the names above it in between, nothing outside is touched.
 type realFS struct {
-	dir  *os.File
-	fd   int
-	walk atomic.Bool // no openat2 here (before Linux 5.6, or forbidden): one name after the other
+	fd     int
+	closed atomic.Bool
+	walk   atomic.Bool // no openat2 here (before Linux 5.6, or forbidden): one name after the other
 }
 
 // OpenFS opens the folder dir. Errors are those of opening it.
 func OpenFS(dir string) (FS, error) {
-	f, err := os.OpenFile(dir, unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
+	for { // no os.File, which would find out by five more calls that a folder cannot be polled
+		fd, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		switch err {
+		case unix.EINTR:
+			continue
+		case nil:
+			return &realFS{fd: fd}, nil
+		}
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
-	return &realFS{dir: f, fd: int(f.Fd())}, nil
 }
 
-func (r *realFS) Close() error { return r.dir.Close() }
+func (r *realFS) Close() error {
+	if r.closed.Swap(true) {
+		return fs.ErrClosed
+	}
+	return unix.Close(r.fd)
+}
 
 const resolve = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS
 

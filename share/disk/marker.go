@@ -1,11 +1,11 @@
 package disk
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"strings"
 )
 
@@ -19,7 +19,7 @@ var (
 
 const (
 	markerHead = "shoal share 1"
-	maxMarker  = 4 << 10
+	maxMarker  = 1 << 10 // bytes
 	markerTemp = Marker + ".new"
 )
 
@@ -82,29 +82,30 @@ func ReadMark(f FS) (Mark, error) {
 		return Mark{}, fmt.Errorf("reading the marker: %w", err)
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.NewSectionReader(file, 0, maxMarker))
-	if err != nil {
+	var text [maxMarker]byte
+	n, err := file.ReadAt(text[:], 0)
+	if err != nil && err != io.EOF {
 		return Mark{}, fmt.Errorf("reading the marker: %w", err)
 	}
-	return parseMark(string(text))
+	return parseMark(string(text[:n]))
 }
 
 func parseMark(text string) (Mark, error) {
 	var m Mark
-	lines := bufio.NewScanner(strings.NewReader(text))
-	if !lines.Scan() || lines.Text() != markerHead {
+	head, rest, _ := strings.Cut(text, "\n")
+	if head != markerHead {
 		return Mark{}, ErrBadMark
 	}
-	for lines.Scan() {
-		key, value, _ := strings.Cut(lines.Text(), " ")
+	for line := range strings.Lines(rest) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		var err error
 		switch key {
 		case "share":
 			m.Share = value
 		case "device":
-			_, err = fmt.Sscanf(value, "%d", &m.Dev)
+			m.Dev, err = strconv.ParseUint(value, 10, 64)
 		case "inode":
-			_, err = fmt.Sscanf(value, "%d", &m.Inode)
+			m.Inode, err = strconv.ParseUint(value, 10, 64)
 		}
 		if err != nil {
 			return Mark{}, ErrBadMark
