@@ -237,7 +237,7 @@ func fakeIDs(seed uint64, kind blob.Kind, n int) []blob.ID {
 func (w *simWorld) stillSync(t testing.TB, name string, from *simMachine) {
 	t.Helper()
 	from.write(name, simBytes(w.seed, 7000+len(name), 5000), false)
-	from.write("large-"+name, simBytes(w.seed, 8000+len(name), 400_000), false)
+	from.write("large-"+name, simBytes(w.seed, 8000+len(name), 600_000), false)
 	from.look()
 	w.settle(30 * time.Minute)
 	for _, m := range w.all {

@@ -65,7 +65,7 @@ func TestSimConflictCopyEdited(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.net.part(nil)
 		w.settle(10 * time.Minute)
-		for _, large := range []int{0, 400_000} {
+		for _, large := range []int{0, 600_000} {
 			copied := ""
 			for p := range a.tree() {
 				if strings.Contains(p, ".conflict-") {

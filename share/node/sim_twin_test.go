@@ -24,7 +24,7 @@ func TestSimTwins(t *testing.T) {
 			a.write("w", x, false)
 		},
 	} {
-		for _, size := range []int{5000, 400_000} {
+		for _, size := range []int{5000, 600_000} {
 			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {
 				t.Parallel()
 				simulate(t, 170, func(t *testing.T, w *simWorld) {
