@@ -99,7 +99,7 @@ func newDHT(ctx context.Context, t *transport, pc net.PacketConn, cfg dhtConfig)
 	return d, nil
 }
 
-// begin makes the node a part of the DHT, once. It must not be called after close.
+// begin makes the node a part of the DHT, once; after close it does nothing.
 func (d *dhtNode) begin() {
 	d.beginOnce.Do(func() {
 		d.wg.Go(func() { d.join(d.ctx) })
@@ -173,9 +173,8 @@ func (d *dhtNode) addr() netip.AddrPort {
 
 // announce tells the DHT, until ctx is done, that we are a peer of an infohash at a port (0: we only look), and
 // reports the peers found. It searches at once, soon again while nobody is found, and then every 15 minutes. Private
-// torrents must not be announced (BEP 27). It returns after the last call of onPeers.
+// torrents must not be announced (BEP 27). begin must have been called. It returns after the last call of onPeers.
 func (d *dhtNode) announce(ctx context.Context, h InfoHash, port uint16, onPeers func([]netip.AddrPort)) {
-	d.begin()
 	for try := 0; ctx.Err() == nil; try++ {
 		wait := dhtInterval
 		if found := d.search(ctx, h, port, onPeers); found == 0 && try < len(d.retry) {
@@ -227,6 +226,7 @@ func (d *dhtNode) search(ctx context.Context, h InfoHash, port uint16, onPeers f
 // close stops the node and remembers its nodes. announce must have been stopped before. It may be called twice.
 func (d *dhtNode) close() {
 	d.closeOnce.Do(func() {
+		d.beginOnce.Do(func() {}) // from now on nothing begins
 		if d.cfg.CacheFile != "" && !d.private {
 			if err := d.saveNodes(); err != nil {
 				d.transport.log.Debug("remembering DHT nodes", "err", err)

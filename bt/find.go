@@ -52,6 +52,7 @@ func (w *swarm) findPeers(opts joinOptions) {
 		return
 	}
 	if w.sess.dht != nil {
+		w.sess.dht.begin()
 		w.wg.Go(func() {
 			w.sess.dht.announce(w.public, w.short(), uint16(w.sess.port), func(p []netip.AddrPort) {
 				w.addPeers(torrent.PeerSourceDhtGetPeers, p)

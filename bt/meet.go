@@ -121,6 +121,7 @@ func (m *Meeting) findPeers() {
 		m.wg.Go(func() { m.trackers.run(m.ctx) })
 	}
 	if m.sess.dht != nil && !m.opts.LocalOnly {
+		m.sess.dht.begin()
 		m.wg.Go(func() {
 			m.sess.dht.announce(m.ctx, h, uint16(m.sess.port), func(p []netip.AddrPort) { m.book.add(SourceDHT, p) })
 		})
