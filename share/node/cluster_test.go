@@ -330,7 +330,7 @@ func TestManyLarge(t *testing.T) {
 	t.Parallel()
 	a, b := newMachine(t, "a"), newMachine(t, "b")
 	for i := range 3*maxOpen + 1 {
-		write(t, a.dir, fmt.Sprintf("large%d", i), []byte(strings.Repeat(fmt.Sprintf("large file %d ", i), 25_000)))
+		write(t, a.dir, fmt.Sprintf("large%d", i), []byte(strings.Repeat(fmt.Sprintf("large file %d ", i), 41_000)))
 	}
 	a.create()
 	b.join(a, "write", a)

@@ -147,7 +147,7 @@ func TestSimOtherVersion(t *testing.T) {
 		if all := says(); len(all) != 1 || !strings.Contains(all[0], l.addr.Addr().String()) || !strings.Contains(all[0], "version 2, and this is version 1: the older shoal must be updated") {
 			t.Errorf("status says %q", all)
 		}
-		if n := came.Load() - told.Load(); told.Load() == 0 || n < 0 || n > 1 { // one may be on its way
+		if n := came.Load(); n == 0 || told.Load() < n-10 { // some may be half way
 			t.Errorf("it came %d times, and was told our version %d times", came.Load(), told.Load())
 		}
 		l.leave()

@@ -13,8 +13,9 @@ import (
 func TestSimOpenTorrents(t *testing.T) {
 	t.Parallel()
 	simulate(t, 140, func(t *testing.T, w *simWorld) {
+		const size = blob.Small + 1000
 		a := w.machine("admin")
-		a.many("mine", 80, 520<<10, 0)
+		a.many("mine", 80, size, 0)
 		w.share("admin", "write")
 		b := w.all[1]
 		var wants []wire.Message
@@ -27,7 +28,7 @@ func TestSimOpenTorrents(t *testing.T) {
 		l := w.liar("read", wire.Hello{})
 		l.come()
 		l.meets(2)
-		b.many("theirs", 25, 520<<10, 200)
+		b.many("theirs", 20, size, 200)
 		for _, role := range []string{"read", "store"} {
 			m := w.machine(role)
 			m.join()
