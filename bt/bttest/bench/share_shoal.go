@@ -83,7 +83,7 @@ func (s *shoalPair) status(ctx context.Context, at place) (shoalStatus, error) {
 	return all.Results[0], nil
 }
 
-// settled asks for the list until it says so: status counts all files, and would be what is measured.
+// settled asks for the list and the peers until they say so: status counts all files, and would be what is measured.
 func (s *shoalPair) settled(ctx context.Context, files int) (hashed int64, err error) {
 	for _, at := range s.at {
 		for {
@@ -91,7 +91,11 @@ func (s *shoalPair) settled(ctx context.Context, files int) (hashed int64, err e
 			if err != nil {
 				return 0, err
 			}
-			if bytes.Contains(out, []byte(`"in-sync"`)) {
+			peers, err := s.say(ctx, "", at, "share", "peers", "--json", "bench")
+			if err != nil {
+				return 0, err
+			}
+			if bytes.Contains(out, []byte(`"in-sync"`)) && bytes.Contains(peers, []byte(`"connected": true`)) {
 				st, err := s.status(ctx, at)
 				if err != nil {
 					return 0, err
