@@ -23,6 +23,7 @@ var crashes = []crash{
 // TestCrash kills a node at its steps: while it gets what another changed, while it commits what its user changed, while it
 // stores. Then it runs again, and all is as if nothing had happened. make crash kills at every step.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	bttest.CanStep(t)
 	for _, c := range crashes {
 		t.Run(c.name, func(t *testing.T) {

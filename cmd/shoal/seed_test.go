@@ -5,7 +5,6 @@ import (
 	"crypto/sha1"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -44,9 +43,7 @@ func seedCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(torrent, data, 0o644))
 	m, err := bt.ReadMetainfo(strings.NewReader(string(data)))
 	ts.Check(err)
-	port := bttest.FreePort(scriptT{ts})
-	ts.Check(startSeed(ts, torrent, filepath.Dir(path), port))
-	peer := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	peer := startPeer(ts, torrent, 0, "seeding", bt.DownloadOptions{Dir: filepath.Dir(path), Seed: true})
 	ts.Setenv("TORRENT", torrent)
 	ts.Setenv("HASH", m.InfoHash.String())
 	ts.Setenv("PEER", peer)
@@ -59,57 +56,48 @@ func idleCmd(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: idle {FILE.torrent | INFOHASH}")
 	}
-	port := bttest.FreePort(scriptT{ts})
-	ts.Setenv("PEER", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	joined := make(chan struct{})
-	source := args[0]
+	source, state := args[0], "metadata"
 	if strings.HasSuffix(source, ".torrent") {
-		source = ts.MkAbs(source)
+		source, state = ts.MkAbs(source), "downloading"
 	}
-	once := sync.OnceFunc(func() { close(joined) })
-	ts.Check(startPeer(ts, source, port, joined, bt.DownloadOptions{Dir: ts.MkAbs("idle-data"), Progress: func(p bt.Progress) {
-		if p.State != "checking" {
-			once()
-		}
-	}}))
+	port := bttest.FreePort(scriptT{ts}) // without one it would give up: nobody could come
+	ts.Setenv("PEER", startPeer(ts, source, port, state, bt.DownloadOptions{Dir: ts.MkAbs("idle-data")}))
 }
 
-// startSeed seeds what lies in dir, and returns when it is ready.
-func startSeed(ts *testscript.TestScript, torrent, dir string, port int) error {
-	ready := make(chan struct{})
-	return startPeer(ts, torrent, port, ready, bt.DownloadOptions{Dir: dir, Seed: true,
-		Done: func(*bt.DownloadResult) { close(ready) }})
-}
-
-// startPeer runs a download until the script ends, and returns when something comes from ready.
-func startPeer(ts *testscript.TestScript, source string, port int, ready <-chan struct{}, opts bt.DownloadOptions) error {
+// startPeer runs a download until the script ends, and returns where it listens once its progress is at state.
+func startPeer(ts *testscript.TestScript, source string, port int, state string, opts bt.DownloadOptions) (addr string) {
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
 	client, err := bt.NewClient(ctx, bt.Config{Listen: "127.0.0.1", Port: port, NoDHT: true, NoTrackers: true})
 	if err != nil {
 		cancel()
-		return err
+		ts.Check(err)
 	}
+	src, err := bt.ParseSource(source)
+	ended := make(chan struct{})
 	ts.Defer(func() {
 		cancel()
 		<-ended
 		ts.Check(client.Close())
 	})
-	src, err := bt.ParseSource(source)
-	if err != nil {
-		ended <- err
-		return err
+	ready := make(chan struct{})
+	once := sync.OnceFunc(func() { close(ready) })
+	opts.Progress = func(p bt.Progress) {
+		if p.State == state {
+			once()
+		}
 	}
 	go func() {
-		_, err := client.Download(ctx, src, opts)
-		ended <- err
+		defer close(ended)
+		if err == nil {
+			_, err = client.Download(ctx, src, opts)
+		}
 	}()
 	select {
 	case <-ready:
-		return nil
-	case err := <-ended:
-		ended <- err
-		return fmt.Errorf("joining with %s: %w", source, err)
+		return client.Addr().String()
+	case <-ended:
+		ts.Fatalf("joining with %s: %v", source, err)
+		return ""
 	}
 }
 
