@@ -142,18 +142,25 @@ func (s *store) source(info blob.ID) (bt.Storage, []byte, func(), error) {
 	}, nil
 }
 
+// known is a torrent, and what the database says of its data; errNotWhole when nothing of that is here.
+func (s *store) known(info blob.ID) (t *blob.Torrent, d *db.Data, err error) {
+	if t, err = s.torrent(info); err != nil {
+		return nil, nil, err
+	}
+	err = s.e.node.db.View(s.e.ctx, func(tx *db.Tx) (err error) { d, err = tx.Data(s.e.n, info); return err })
+	if err == nil && d == nil {
+		err = errNotWhole
+	}
+	return t, d, err
+}
+
 // openWhole opens the data of a torrent that is here, every piece of it.
 func (s *store) openWhole(info blob.ID) (*cipherStorage, error) {
-	t, err := s.torrent(info)
+	t, d, err := s.known(info)
 	if err != nil {
 		return nil, err
 	}
-	var d *db.Data
-	err = s.e.node.db.View(s.e.ctx, func(tx *db.Tx) (err error) { d, err = tx.Data(s.e.n, info); return err })
-	if err != nil {
-		return nil, err
-	}
-	if d == nil || d.State != db.DataWhole {
+	if d.State != db.DataWhole {
 		return nil, errNotWhole
 	}
 	fsys, err := s.folder()
@@ -184,17 +191,9 @@ func (s *store) openWhole(info blob.ID) (*cipherStorage, error) {
 
 // openPart opens the data of a torrent of which some pieces are here.
 func (s *store) openPart(info blob.ID) (*cipherStorage, error) {
-	t, err := s.torrent(info)
+	t, d, err := s.known(info)
 	if err != nil {
 		return nil, err
-	}
-	var d *db.Data
-	err = s.e.node.db.View(s.e.ctx, func(tx *db.Tx) (err error) { d, err = tx.Data(s.e.n, info); return err })
-	if err != nil {
-		return nil, err
-	}
-	if d == nil {
-		return nil, errNotWhole
 	}
 	fsys, err := s.folder()
 	if err != nil {
