@@ -48,7 +48,7 @@ func TestSimBeginAnew(t *testing.T) {
 			t.Fatal("it did not begin")
 		}
 		c := w.machine("read")
-		w.net.part(func(x, y netip.AddrPort) bool { return x == b.addr || y == b.addr })
+		w.apart(b)
 		c.join()
 		time.Sleep(10 * time.Minute)
 		w.quiet()

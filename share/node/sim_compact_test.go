@@ -3,7 +3,6 @@ package node
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -19,9 +18,7 @@ import (
 func TestSimCompact(t *testing.T) {
 	t.Parallel()
 	simulate(t, 44, func(t *testing.T, w *simWorld) {
-		a := w.machine("admin")
-		a.many("f", 20, 60_000, 0)
-		a.create()
+		a := w.founder(20, 60_000)
 		b, s, late := a.member("write"), a.member("store"), a.member("write")
 		for i := range 6 { // each power cut makes a writer id
 			b.powerCut(w.rnd)
@@ -72,14 +69,12 @@ func TestSimCompact(t *testing.T) {
 func TestSimRekeyTwice(t *testing.T) {
 	t.Parallel()
 	simulate(t, 45, func(t *testing.T, w *simWorld) {
-		a := w.machine("admin")
-		a.many("f", 5, 3000, 0)
-		a.create()
+		a := w.founder(5, 3000)
 		b, x := a.member("write"), a.member("write")
 		c := w.machine("admin")
 		c.join()
 		w.settle(time.Hour)
-		w.net.part(func(p, q netip.AddrPort) bool { return w.at(p) == c || w.at(q) == c })
+		w.apart(c)
 		a.rekey(x)
 		c.rekey(b)
 		w.net.part(nil)
@@ -87,11 +82,7 @@ func TestSimRekeyTwice(t *testing.T) {
 			s, err := m.node().Status(t.Context(), "s")
 			return err == nil && strings.Contains(strings.Join(s.Alarms, "\n"), "two machines changed the keys")
 		}
-		for began := time.Now(); !told(a) || !told(c); time.Sleep(time.Second) {
-			if w.quiet(); time.Since(began) > time.Hour {
-				t.Fatal("nobody is told")
-			}
-		}
+		w.until("both are told", func() bool { return told(a) && told(c) })
 		time.Sleep(time.Minute)
 		a.rekey(x)
 		x.stranded()
@@ -109,9 +100,7 @@ func TestSimRekeyTwice(t *testing.T) {
 func TestSimRekeyOldHeads(t *testing.T) {
 	t.Parallel()
 	simulate(t, 46, func(t *testing.T, w *simWorld) {
-		a := w.machine("admin")
-		a.many("f", 5, 3000, 0)
-		a.create()
+		a := w.founder(5, 3000)
 		b, x := a.member("write"), a.member("write")
 		w.settle(time.Hour)
 		old := x.engine()

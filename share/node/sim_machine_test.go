@@ -100,6 +100,15 @@ func (r *simRandom) Read(b []byte) (int, error) {
 	return r.r.Read(b)
 }
 
+// founder is the first machine of a share, with some files.
+func (w *simWorld) founder(files, size int) *simMachine {
+	w.t.Helper()
+	m := w.machine("admin")
+	m.many("f", files, size, 0)
+	m.create()
+	return m
+}
+
 // machine adds a computer that is switched off.
 func (w *simWorld) machine(role string) *simMachine {
 	i := len(w.all)

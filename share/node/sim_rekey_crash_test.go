@@ -35,9 +35,7 @@ func TestSimRekeyCrash(t *testing.T) {
 		t.Run(at.who+" "+at.step, func(t *testing.T) {
 			t.Parallel()
 			simulate(t, 43, func(t *testing.T, w *simWorld) {
-				a := w.machine("admin")
-				a.many("f", 10, 3000, 0)
-				a.create()
+				a := w.founder(10, 3000)
 				b, s, x := a.member("write"), a.member("store"), a.member("write")
 				w.settle(time.Hour)
 				w.remember()

@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -165,13 +164,10 @@ func (w *simWorld) lateCame(all ...*simMachine) {
 func TestSimRekeyLateMerge(t *testing.T) {
 	t.Parallel()
 	simulate(t, 42, func(t *testing.T, w *simWorld) {
-		a := w.machine("admin")
-		a.many("f", 20, 3000, 0)
-		a.create()
+		a := w.founder(20, 3000)
 		b, late, x := a.member("write"), a.member("write"), a.member("write")
 		w.settle(time.Hour)
-		apart := func(m *simMachine) bool { return m == late || m == x }
-		w.net.part(func(p, q netip.AddrPort) bool { return apart(w.at(p)) != apart(w.at(q)) })
+		w.apart(late, x)
 		a.rekey(x)
 		a.write("new", simBytes(42, 500, 400), false)
 		for i := range 20 {
@@ -181,12 +177,7 @@ func TestSimRekeyLateMerge(t *testing.T) {
 		x.look()
 		late.write("mine", simBytes(42, 502, 400), false)
 		late.look()
-		for began := time.Now(); late.tree()["trap"] == "" || len(late.tree()) > 3; time.Sleep(time.Second) {
-			w.quiet()
-			if time.Since(began) > time.Hour {
-				t.Fatalf("late has not taken it in: %v", late.tree())
-			}
-		}
+		w.until("late has taken it in", func() bool { return late.tree()["trap"] != "" && len(late.tree()) <= 3 })
 		late.write("after", simBytes(42, 503, 400), false)
 		late.remove("trap")
 		late.look()
@@ -216,19 +207,12 @@ func (m *simMachine) leaves() {
 	}
 }
 
-// at is the machine of an address.
-func (w *simWorld) at(addr netip.AddrPort) *simMachine {
-	return w.all[slices.IndexFunc(w.all, func(m *simMachine) bool { return m.addr == addr })]
-}
-
 // All that is left of a share is a backup from before its keys changed, twice, and one store: that is enough. What was before can
 // be looked at, too.
 func TestSimRekeyRecover(t *testing.T) {
 	t.Parallel()
 	simulate(t, 48, func(t *testing.T, w *simWorld) {
-		a := w.machine("admin")
-		a.many("f", 5, 3000, 0)
-		a.create()
+		a := w.founder(5, 3000)
 		s := a.member("store")
 		w.settle(time.Hour)
 		a.rekey()

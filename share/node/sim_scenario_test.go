@@ -170,7 +170,7 @@ func (w *simWorld) withheld(t *testing.T, tree bool) {
 	b.join()
 	w.settle(time.Hour)
 	// b writes a new version of everything, and dies when the store has the head, or its tree, and no data.
-	w.net.part(func(x, y netip.AddrPort) bool { return x == a.addr || y == a.addr })
+	w.apart(a)
 	before := s.engine().kept().frontier()
 	for i := range 10 {
 		b.write(fmt.Sprintf("f%03d", i), simBytes(6, 100+i, 600_000), true)

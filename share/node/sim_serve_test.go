@@ -156,11 +156,7 @@ func TestSimServedFromArchive(t *testing.T) {
 		w.net.silence(func(_, to netip.AddrPort) bool { return to == s.addr })
 		first := simBytes(132, 10, 900_000)
 		a.write("large", first, false)
-		for began := time.Now(); c.tree()["large"] == ""; time.Sleep(time.Second) {
-			if time.Since(began) > time.Hour {
-				t.Fatal("the first version does not come")
-			}
-		}
+		w.until("the first version comes", func() bool { return c.tree()["large"] != "" })
 		time.Sleep(time.Minute)
 		c.write("large", simBytes(132, 11, 800_000), true)
 		time.Sleep(10 * time.Minute)
@@ -185,11 +181,7 @@ func TestSimServedFromArchive(t *testing.T) {
 		if _, err := c.node().Restore(t.Context(), "s", "large", all[1].ID); err != nil {
 			t.Fatal(err)
 		}
-		for began := time.Now(); !c.contents()[sumOfBytes(first)]; time.Sleep(time.Second) {
-			if time.Since(began) > time.Hour {
-				t.Fatal("the store has not got the first version")
-			}
-		}
+		w.until("the store has the first version", func() bool { return c.contents()[sumOfBytes(first)] })
 	})
 }
 
@@ -263,7 +255,7 @@ func TestSimReverted(t *testing.T) {
 				w.share("admin", "write")
 				b := w.all[1]
 				if !published {
-					w.net.part(func(x, y netip.AddrPort) bool { return x == b.addr || y == b.addr })
+					w.apart(b)
 				}
 				b.write("one", simBytes(134, 100, 100), false)
 				time.Sleep(10 * time.Minute)

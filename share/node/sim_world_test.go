@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -119,6 +120,24 @@ func (w *simWorld) say(format string, args ...any) {
 
 // quiet waits until no goroutine can go on without time.
 func (w *simWorld) quiet() { synctest.Wait() }
+
+// until waits for what must be so within an hour.
+func (w *simWorld) until(what string, ok func() bool) {
+	w.t.Helper()
+	for began := time.Now(); !ok(); time.Sleep(time.Second) {
+		if w.quiet(); time.Since(began) > time.Hour {
+			w.t.Fatalf("not within an hour: %s", what)
+		}
+	}
+}
+
+// apart lets machines reach each other, and nobody else reach them.
+func (w *simWorld) apart(machines ...*simMachine) {
+	is := func(addr netip.AddrPort) bool {
+		return slices.ContainsFunc(machines, func(m *simMachine) bool { return m.addr == addr })
+	}
+	w.net.part(func(a, b netip.AddrPort) bool { return is(a) != is(b) })
+}
 
 // missed says that a watcher misses something.
 func (w *simWorld) missed() bool {
