@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if strings.HasPrefix(name, "git-annex-") || name == "aria2c" { // links that scripts had installed
 		main()
 	}
-	testscript.Main(m, map[string]func(){"shoal": main, "await": await})
+	testscript.Main(m, map[string]func(){"shoal": main, "await": await, "converse": converse})
 }
 
 // TestScripts runs testdata/script/*.txtar, which specify the command line, against the real program: all of them in a network
