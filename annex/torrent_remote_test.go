@@ -196,7 +196,7 @@ func TestLocal(t *testing.T) {
 	c := startRemote(t, dir, "no", "1s")
 	for url, want := range map[string]string{
 		filepath.Join(dir, "x.torrent"):               "takes allow-local=yes",
-		a.url(t, ""):                                  "nowhere to look for peers",
+		a.url(t, ""):                                  "nowhere to look for peers (0 peers, 0 of them seeds; no trackers; the peers that the magnet names are not asked: that takes allow-local=yes)",
 		"shoal:?xs=http://127.0.0.1:1/x.torrent":      "local addresses are not allowed",
 		"http://localhost:1/x.torrent":                "local addresses are not allowed",
 		"shoal:http://169.254.169.254/latest/secrets": "local addresses are not allowed",

@@ -124,7 +124,7 @@ func (ts *torrents) open(ctx context.Context, t *torrent, set *settings, u *Torr
 	r, err := c.OpenReader(ctx, src, bt.ReaderOptions{Peers: ts.opts.Peers, Trackers: ts.opts.Trackers,
 		Resume: set.memory, MetadataTimeout: set.timeout, Progress: func(p bt.Progress) { last = p }})
 	if err != nil {
-		err = tried(err, last)
+		err = tried(err, last, set.unasked(u)...)
 		if code := bt.CodeOf(err); code == bt.NoPeers || code == bt.NoMetadata {
 			t.failed, t.err = time.Now(), err
 		}
@@ -201,8 +201,8 @@ func (ts *torrents) close() error {
 	}
 }
 
-// tried adds to an error of class NoPeers, NoMetadata or Stalled who was asked.
-func tried(err error, last bt.Progress) error {
+// tried adds to an error of class NoPeers, NoMetadata or Stalled who was asked, and who was not.
+func tried(err error, last bt.Progress, unasked ...string) error {
 	switch bt.CodeOf(err) {
 	case bt.NoPeers, bt.NoMetadata, bt.Stalled:
 	default:
@@ -226,6 +226,7 @@ func tried(err error, last bt.Progress) error {
 	if len(last.Trackers) == 0 {
 		parts = append(parts, "no trackers")
 	}
+	parts = append(parts, unasked...)
 	return &bt.Error{Code: bt.CodeOf(err), Err: fmt.Errorf("%w (%s)", err, strings.Join(parts, "; "))}
 }
 
@@ -241,14 +242,22 @@ func trackerHost(u string) string {
 	return scheme + "://" + rest
 }
 
+// unasked says that the peers which u names are left alone, if it names some.
+func (s *settings) unasked(u *TorrentURL) []string {
+	if g := u.src.Magnet; s.local || g == nil || len(g.Peers) == 0 {
+		return nil
+	}
+	return []string{"the peers that the magnet names are not asked: that takes allow-local=yes"}
+}
+
 // source is what to open for u: what is remembered of a .torrent at a URL, unless fresh.
 func (s *settings) source(u *TorrentURL, fresh bool) (*bt.Source, error) {
 	if !s.local {
 		if u.src.Path != "" {
 			return nil, errors.New("reading .torrent files of this machine takes allow-local=yes")
 		}
-		if g := u.src.Magnet; g != nil && len(g.Peers) > 0 {
-			outer := *g
+		if len(s.unasked(u)) > 0 {
+			outer := *u.src.Magnet
 			outer.Peers = nil // peers that others name may be services of our own network
 			return &bt.Source{Arg: u.src.Arg, Magnet: &outer}, nil
 		}
