@@ -17,7 +17,7 @@ func TestImport(t *testing.T) {
 	t.Parallel()
 	hash := fmt.Sprintf("%x", sha256.Sum256([]byte("ab")))
 	big := strings.Repeat("0f", 32)
-	small, large := "SHA256-s2--"+hash, "XSHOAL-s300000--"+big
+	small, large := "SHA256-s2--"+hash, "XSHOAL-s600000--"+big
 	for name, form := range protocoltest.Forms {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -40,9 +40,9 @@ func TestImport(t *testing.T) {
 				"> IMPORTABLECONTENT 600000 big\n> IMPORTABLECONTENTIDENTIFIER " + big + "\n" +
 				"> IMPORTABLECONTENT 0 empty\n> IMPORTABLECONTENTIDENTIFIER empty\n> LISTIMPORTABLECONTENTS-SUCCESS\n" +
 				"< IMPORT d e/ü [1]\n< IMPORTKEY 2 " + hash + "\n> IMPORTKEY-SUCCESS " + small + "\n" +
-				"< IMPORT big\n< IMPORTKEY 300000 " + big + "\n> IMPORTKEY-SUCCESS " + large + "\n" +
+				"< IMPORT big\n< IMPORTKEY 600000 " + big + "\n> IMPORTKEY-SUCCESS " + large + "\n" +
 				"< IMPORT empty\n< IMPORTKEY 0 empty\n> IMPORTKEY-SUCCESS SHA256-s0--e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n" +
-				"< IMPORT big\n< IMPORTKEY 300000 " + big[1:] + "\n> IMPORTKEY-FAILURE an id that is not of a share\n" +
+				"< IMPORT big\n< IMPORTKEY 600000 " + big[1:] + "\n> IMPORTKEY-FAILURE an id that is not of a share\n" +
 				"< IMPORT d e/ü [1]\n< RETRIEVEIMPORT " + to + "\n> RETRIEVEIMPORT-SUCCESS\n" +
 				"< IMPORT .shoal/id\n< RETRIEVEIMPORT " + to + "\n> RETRIEVEIMPORT-FAILURE a share has no file…\n" +
 				"< IMPORT d e/ü [1]\n< CHECKPRESENTIMPORT " + small + "\n> CHECKPRESENT-SUCCESS " + small + "\n" +
