@@ -89,7 +89,8 @@ func against(t *testing.T, content *bttest.Content, from string, some []bttest.B
 	var peers []*bttest.HostilePeer
 	var addrs []string
 	for _, b := range some {
-		p := &bttest.HostilePeer{Content: content, Behaviour: b, NoMetadata: b.When == bttest.Always}
+		stingy := b.When == bttest.Always // else all may have come before the last of them is met
+		p := &bttest.HostilePeer{Content: content, Behaviour: b, NoMetadata: stingy, NoBlocks: stingy}
 		peers = append(peers, p)
 		addrs = append(addrs, p.Listen(t))
 	}

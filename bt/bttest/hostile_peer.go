@@ -35,6 +35,7 @@ type HostilePeer struct {
 	Content    *Content
 	Behaviour  Behaviour
 	NoMetadata bool // never gives the info dictionary, so that an engine with a magnet stays without
+	NoBlocks   bool // stays choking, and gives no block but those of its behaviour: others must
 
 	mu    sync.Mutex // guards conns and ended
 	conns map[net.Conn]bool

@@ -42,6 +42,9 @@ func (c *Conn) step() error {
 		if c.unchoked != nil {
 			return c.unchoked()
 		}
+		if c.peer.NoBlocks {
+			return nil
+		}
 		return c.send(wire.AppendMessage(nil, wire.Unchoke))
 	case wire.Request:
 		b, ok := wire.ParseBlock(payload)
@@ -50,6 +53,9 @@ func (c *Conn) step() error {
 		}
 		if c.answer != nil {
 			return c.answer(b)
+		}
+		if c.peer.NoBlocks {
+			return nil
 		}
 		return c.sendBlock(b, nil)
 	case wire.Extended:
