@@ -48,6 +48,7 @@ func openNode(ctx context.Context, home string, opts nodeOptions) (api.Node, io.
 	}
 	if opts.access == toServe {
 		n.Start()
+		n.RestWhenIdle()
 	}
 	return n, n, nil
 }

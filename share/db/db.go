@@ -105,15 +105,29 @@ func open(path string) (_ *DB, err error) {
 	if d.w, err = sql.Open("sqlite", dsn(path, writerCache, "&_txlock=immediate")); err != nil {
 		return nil, err
 	}
-	d.w.SetMaxIdleConns(2)
+	d.w.SetMaxIdleConns(idleWriters)
 	if err := d.migrate(); err != nil {
 		return nil, err
 	}
 	if d.r, err = sql.Open("sqlite", dsn(path, readerCache, "&_pragma=query_only(1)")); err != nil {
 		return nil, err
 	}
-	d.r.SetMaxIdleConns(maxReaders + 1)
+	d.r.SetMaxIdleConns(idleReaders)
 	return d, nil
+}
+
+// Connections that are kept while nobody uses them: those of transactions, and one beside them to parse statements.
+const idleWriters, idleReaders = 2, maxReaders + 1
+
+// Rest closes the connections that nobody uses now, with their page caches. They are opened again when they are needed.
+func (d *DB) Rest() {
+	if d.w == nil {
+		return
+	}
+	d.w.SetMaxIdleConns(0)
+	d.w.SetMaxIdleConns(idleWriters)
+	d.r.SetMaxIdleConns(0)
+	d.r.SetMaxIdleConns(idleReaders)
 }
 
 // Page caches of a connection in KiB. There are many that read; the system caches the file for them.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,6 +59,44 @@ func TestShare(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// Who rests has no connection left, takes nothing from who is at work, and goes on afterwards.
+func TestRest(t *testing.T) {
+	t.Parallel()
+	d := open1(t)
+	var work sync.WaitGroup
+	for i := range 4 {
+		work.Go(func() {
+			for j := range 50 {
+				err := d.Update(t.Context(), func(t *Tx) error { return t.SetValue(fmt.Sprint(i), []byte{byte(j)}) })
+				if err == nil {
+					err = d.View(t.Context(), func(tx *Tx) error {
+						b, err := tx.Value(fmt.Sprint(i))
+						if err == nil && (len(b) != 1 || b[0] != byte(j)) {
+							err = fmt.Errorf("%d is %v", j, b)
+						}
+						return err
+					})
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 20 {
+		d.Rest()
+	}
+	work.Wait()
+	if d.w.Stats().Idle+d.r.Stats().Idle == 0 {
+		t.Error("no connection is kept")
+	}
+	d.Rest()
+	if n := d.w.Stats().OpenConnections + d.r.Stats().OpenConnections; n != 0 {
+		t.Errorf("%d connections are left", n)
+	}
+	update(t, d, func(t *Tx) error { return t.SetValue("k", []byte("v")) })
 }
 
 // A transaction that fails has not happened.
