@@ -14,6 +14,9 @@ import (
 // asks when a text cannot stand in a line. At ExportSupported and ImportSupported there are no settings to be asked for.
 type Job struct {
 	s      *server
+	msg    string // the word of the request
+	args   string // what came after it
+	turn   *turn
 	n      int    // its number, 0 in the plain form
 	prefix string // of each line: "J 3 ", or nothing in the plain form
 	name   string // the file that an earlier EXPORT or IMPORT named
@@ -65,6 +68,7 @@ func (j *Job) ask(want string, take func(rest string) (more bool), msg string, a
 	defer close(q.ended)
 	j.s.setQuery(j, q)
 	defer j.s.setQuery(j, nil)
+	j.turn.pass()
 	if err := j.s.write(j, line, false); err != nil {
 		return err
 	}

@@ -14,13 +14,13 @@ type request struct {
 }
 
 // do works on a request and answers it.
-func (j *Job) do(ctx context.Context, r Remote, msg, args string) {
-	q, ok := requestOf(msg)
+func (j *Job) do(ctx context.Context, r Remote) {
+	q, ok := requestOf(j.msg)
 	if !ok {
 		j.answer(unsupported)
 		return
 	}
-	q.do(ctx, r, j, fields(args, q.fields))
+	q.do(ctx, r, j, fields(j.args, q.fields))
 }
 
 // requestOf finds a request by its word.

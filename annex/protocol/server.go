@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -83,21 +84,53 @@ func (s *server) leave() {
 	}
 }
 
-// read takes what git-annex says, until it says no more.
+// patience is how long nobody reads, at most, because a request is being worked on.
+const patience = time.Millisecond
+
+// A turn is that of a goroutine to read. It works on a request itself, without another goroutine having to wake up: most
+// requests take less than that would. When one takes longer, or asks something, the turn passes to another.
+type turn struct {
+	s    *server
+	r    *bufio.Reader
+	over atomic.Bool
+}
+
+// pass lets another goroutine read, unless one does.
+func (t *turn) pass() {
+	if t.over.CompareAndSwap(false, true) {
+		go t.s.read(t.r)
+	}
+}
+
+// read takes what git-annex says, until it says no more or it is another's turn.
 func (s *server) read(r *bufio.Reader) {
 	for s.ctx.Err() == nil {
 		line, err := readLine(r)
+		var j *Job
 		if err == nil {
-			err = s.take(line)
+			j, err = s.take(line)
 		}
 		if err != nil {
 			s.cancel(err)
 		}
+		if j != nil && !s.work(j, r) {
+			return
+		}
 	}
 }
 
-// take does with one line what is due. An error ends the conversation.
-func (s *server) take(line string) error {
+// work does a job, and reports whether it is still this goroutine's turn to read.
+func (s *server) work(j *Job, r *bufio.Reader) bool {
+	j.turn = &turn{s: s, r: r}
+	timer := time.AfterFunc(patience, j.turn.pass)
+	j.do(s.ctx, s.remote)
+	timer.Stop()
+	s.wg.Done()
+	return j.turn.over.CompareAndSwap(false, true)
+}
+
+// take does with one line what is due: a job is left to do. An error ends the conversation.
+func (s *server) take(line string) (*Job, error) {
 	n, rest, async := jobOf(line)
 	if !async || !s.has("ASYNC") {
 		n, rest, async = 0, line, false
@@ -105,20 +138,15 @@ func (s *server) take(line string) error {
 	msg, args := word(rest)
 	switch {
 	case msg == "ERROR":
-		return fmt.Errorf("git-annex says: %s", oneLine(args))
+		return nil, fmt.Errorf("git-annex says: %s", oneLine(args))
 	case msg == "VALUE" || msg == "CREDS":
-		return s.reply(n, rest)
+		return nil, s.reply(n, rest)
 	case msg == "EXTENSIONS" && !async:
-		return s.agree(args)
+		return nil, s.agree(args)
 	case msg == "EXPORT" || msg == "IMPORT":
-		return s.setName(n, args)
+		return nil, s.setName(n, args)
 	}
-	j, err := s.begin(n, async)
-	if err != nil || j == nil {
-		return err
-	}
-	s.wg.Go(func() { j.do(s.ctx, s.remote, msg, args) })
-	return nil
+	return s.begin(&Job{s: s, n: n, msg: msg, args: args}, async)
 }
 
 // agree answers EXTENSIONS: asking for one that was not offered is fatal.
@@ -141,24 +169,25 @@ func (s *server) has(extension string) bool {
 	return slices.Contains(s.agreed, extension)
 }
 
-// begin makes a job of a request; nil when it is too late for any.
-func (s *server) begin(n int, async bool) (*Job, error) {
+// begin lets a job begin; nil when it is too late for any.
+func (s *server) begin(j *Job, async bool) (*Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.left:
 		return nil, nil
-	case s.jobs[n] != nil:
+	case s.jobs[j.n] != nil:
 		return nil, fmt.Errorf("git-annex sent a request before it had the answer to the last one")
 	case len(s.jobs) >= maxJobs:
 		return nil, fmt.Errorf("git-annex sent more than %d requests at once", maxJobs)
 	}
-	j := &Job{s: s, n: n, name: s.names[n]}
+	j.name = s.names[j.n]
 	if async {
-		j.prefix = "J " + strconv.Itoa(n) + " "
+		j.prefix = "J " + strconv.Itoa(j.n) + " "
 	}
-	delete(s.names, n)
-	s.jobs[n] = j
+	delete(s.names, j.n)
+	s.jobs[j.n] = j
+	s.wg.Add(1)
 	return j, nil
 }
 
