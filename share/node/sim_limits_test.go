@@ -102,7 +102,7 @@ func TestSimLeftOutMidway(t *testing.T) {
 		before, _ := x.node().transfers.traffic()
 		blobs := x.engine().counters.In()[wire.TypeBlob]
 		time.Sleep(5 * time.Minute)
-		if after, _ := x.node().transfers.traffic(); after != before {
+		if after, _ := x.node().transfers.traffic(); after > before+2*16<<10 { // a block of each that was on its way
 			t.Errorf("%d bytes of the large file came after that", after-before)
 		}
 		if now := x.engine().counters.In()[wire.TypeBlob]; now.Bytes > blobs.Bytes+1000 { // of MOVED
