@@ -141,6 +141,7 @@ func newEngine(n *Node, row db.Share, token secret.Token) (*engine, error) {
 
 // start begins to keep the share in sync.
 func (e *engine) start() {
+	e.show(api.StateScanning, nil) // until the first step knows better
 	if e.node.net != nil {
 		e.startPosts()
 	}
