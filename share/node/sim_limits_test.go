@@ -13,10 +13,15 @@ import (
 // limit writes the limits of the share on a machine; the node is told, as it looks by itself only every few seconds.
 func (m *simMachine) limit(text string) {
 	m.w.t.Helper()
-	if err := m.fs.User().Remove(limitsFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		m.w.t.Fatal(err)
+	user, fresh := m.fs.User(), limitsFile+".new" // at no moment there are none
+	err := m.put(fresh, []byte(text))
+	if err == nil {
+		err = user.RenameNew(fresh, limitsFile)
 	}
-	if err := m.put(limitsFile, []byte(text)); err != nil {
+	if errors.Is(err, fs.ErrExist) {
+		err = errors.Join(user.Exchange(fresh, limitsFile), user.Remove(fresh))
+	}
+	if err != nil {
 		m.w.t.Fatal(err)
 	}
 	m.engine().poke()
