@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -107,5 +108,27 @@ func TestStandardStreams(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTopLevel checks that nothing has strayed into the repository: its top level is fixed, and it has no symlinks.
+func TestTopLevel(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("../../.git"); err != nil {
+		t.Skip("this is no clone")
+	}
+	out, err := exec.Command("git", "-C", "../..", "ls-files", "-s", "-z").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := strings.Fields(".ci .gitignore cmd commands bt share annex completions docs testdata go.mod go.sum Makefile README.md")
+	for file := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		mode, path, _ := strings.Cut(file, "\t")
+		if first, _, _ := strings.Cut(path, "/"); !slices.Contains(top, first) {
+			t.Errorf("%s does not belong at the top", path)
+		}
+		if strings.HasPrefix(mode, "120000") {
+			t.Errorf("%s is a symlink", path)
+		}
 	}
 }

@@ -63,8 +63,8 @@ func passing(line string) bool {
 	return len(f) > 0 && (f[0] == "PROGRESS" || f[0] == "DEBUG")
 }
 
-// record runs a program, and notes what is said to it and what it says.
-func record(file string, args []string, pieces bool) int {
+// begin starts a program that is talked to.
+func begin(args []string) (*exec.Cmd, io.WriteCloser, io.ReadCloser) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -72,6 +72,12 @@ func record(file string, args []string, pieces bool) int {
 	if err != nil || outErr != nil || cmd.Start() != nil {
 		fatal("starting %s", args[0])
 	}
+	return cmd, in, out
+}
+
+// record runs a program, and notes what is said to it and what it says.
+func record(file string, args []string, pieces bool) int {
+	cmd, in, out := begin(args)
 	var mu sync.Mutex
 	said := bytes.NewBufferString("== " + strings.Join(args[1:], " ") + "\n")
 	pass := func(mark string, from io.Reader, to io.Writer) {
@@ -164,13 +170,7 @@ func relay(socket string, args []string, lines string) {
 		fatal("%v", err)
 	}
 	defer l.Close()
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	out, outErr := cmd.StdoutPipe()
-	if err != nil || outErr != nil || cmd.Start() != nil {
-		fatal("starting %s", args[0])
-	}
+	cmd, in, out := begin(args)
 	conn, err := l.Accept()
 	if err != nil {
 		fatal("%v", err)
