@@ -83,18 +83,23 @@ func (e *engine) peekLimits() {
 		e.limits.set(rules.Limits{}, index.Ident{})
 		return
 	}
-	if fsys, err := e.node.openFS(e.row.Dir); err == nil {
+	fsys, err := e.node.openFS(e.row.Dir)
+	if err != nil {
+		return
+	}
+	defer fsys.Close()
+	if disk.CheckMark(fsys, e.idText()) == nil { // an empty mount point has no limits, and the disk that belongs there may
 		e.readLimits(fsys)
-		fsys.Close()
 	}
 }
 
 func (e *engine) readLimits(fsys disk.FS) {
 	l := &e.limits
 	now, ident, err := l.read(fsys)
-	young := e.node.now().Sub(time.Unix(0, ident.CTime)) < youngLimits
+	age := e.node.now().Sub(time.Unix(0, ident.CTime))
+	young := age < youngLimits // or the clock was set back
 	switch {
-	case err == nil && young && ident.Inode != 0 && ident.Size == 0: // somebody is about to write it: the next step sees what
+	case err == nil && age.Abs() < youngLimits && ident.Inode != 0 && ident.Size == 0: // somebody is about to write it: the next step sees what
 	case err != nil:
 		if l.refuse(err) {
 			e.log.Error("the limits of the share cannot be read", "file", limitsFile, "why", err)

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"shoal/share/api"
+	"shoal/share/disk"
 )
 
 // limit writes the limits of a machine's share.
@@ -136,4 +138,49 @@ func TestLimitsWithoutANode(t *testing.T) {
 	t.Cleanup(func() { n.Close() })
 	a.n = n
 	a.says("storage: ")
+}
+
+// Limits that are empty since a moment ago are about to be written: those of before count, until it is clear that there are none.
+func TestLimitsBeingWritten(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	name := filepath.Join(r.dir, filepath.FromSlash(limitsFile))
+	for i, step := range []struct {
+		text string
+		pass time.Duration
+		up   int64
+	}{
+		{"[limits]\nup = \"1M\"\n", 0, 1 << 20}, {"", 0, 1 << 20}, {"", time.Minute, 0},
+		{"[limits]\nup = \"1M\"\n", 0, 1 << 20}, {"", -time.Hour, 0}, // the clock was wrong, and was set back
+	} {
+		if err := os.WriteFile(name, []byte(step.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(time.Since(r.now()) + step.pass) // the file has the time of the disk
+		r.step(r.a)
+		if r.a.limits.Up != step.up {
+			t.Errorf("step %d: the limit is %d, not %d", i, r.a.limits.Up, step.up)
+		}
+	}
+}
+
+// Where a folder is that is not the share's, as an empty mount point, nobody knows the limits.
+func TestLimitsElsewhere(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	marks, away := filepath.Join(r.dir, disk.Dir), filepath.Join(r.dir, "away")
+	if err := os.Rename(marks, away); err != nil {
+		t.Fatal(err)
+	}
+	r.a.limits = limits{}
+	r.a.peekLimits()
+	if r.a.limits.up.isOpen() {
+		t.Error("a folder without a mark has limits")
+	}
+	if err := os.Rename(away, marks); err != nil {
+		t.Fatal(err)
+	}
+	if r.a.peekLimits(); !r.a.limits.up.isOpen() {
+		t.Error("that of the share has none")
+	}
 }
