@@ -9,7 +9,6 @@ import (
 	"shoal/annex"
 	"shoal/annex/protocol"
 	"shoal/bt"
-	"shoal/commands/internal/ui"
 )
 
 func newAnnexCmd(g *globals) *cobra.Command {
@@ -86,7 +85,7 @@ func runAnnexRemote(ctx context.Context, g *globals, network networkOptions, hos
 		},
 		Share: shareRemote(g, network, hosts),
 	})
-	err = protocol.Serve(ctx, remote, protocol.Options{In: ui.Polled(g.in), Out: g.output().Bytes(), Dir: dir})
+	err = protocol.Serve(ctx, remote, protocol.Options{In: g.in, Out: g.output().Bytes(), Dir: dir})
 	var stop Interrupted
 	if errors.As(err, &stop) {
 		return shownStatus(stop.Status()) // git-annex is told by the same signal, and says so

@@ -56,6 +56,9 @@ type server struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // of jobs
 
+	working  atomic.Pointer[turn] // who has the turn, and works; nil: nobody does
+	watching atomic.Bool          // see watch
+
 	writing sync.Mutex // guards out
 	out     io.Writer
 
@@ -82,51 +85,6 @@ func (s *server) leave() {
 	case <-ended:
 	case <-timer.C:
 	}
-}
-
-// patience is how long nobody reads, at most, because a request is being worked on.
-const patience = time.Millisecond
-
-// A turn is that of a goroutine to read. It works on a request itself, without another goroutine having to wake up: most
-// requests take less than that would. When one takes longer, or asks something, the turn passes to another.
-type turn struct {
-	s    *server
-	r    *bufio.Reader
-	over atomic.Bool
-}
-
-// pass lets another goroutine read, unless one does.
-func (t *turn) pass() {
-	if t.over.CompareAndSwap(false, true) {
-		go t.s.read(t.r)
-	}
-}
-
-// read takes what git-annex says, until it says no more or it is another's turn.
-func (s *server) read(r *bufio.Reader) {
-	for s.ctx.Err() == nil {
-		line, err := readLine(r)
-		var j *Job
-		if err == nil {
-			j, err = s.take(line)
-		}
-		if err != nil {
-			s.cancel(err)
-		}
-		if j != nil && !s.work(j, r) {
-			return
-		}
-	}
-}
-
-// work does a job, and reports whether it is still this goroutine's turn to read.
-func (s *server) work(j *Job, r *bufio.Reader) bool {
-	j.turn = &turn{s: s, r: r}
-	timer := time.AfterFunc(patience, j.turn.pass)
-	j.do(s.ctx, s.remote)
-	timer.Stop()
-	s.wg.Done()
-	return j.turn.over.CompareAndSwap(false, true)
 }
 
 // take does with one line what is due: a job is left to do. An error ends the conversation.

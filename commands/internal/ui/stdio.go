@@ -35,16 +35,3 @@ func columns(w io.Writer) int {
 	}
 	return 80
 }
-
-// Polled is in, read in such a way that who waits for a line of a pipe blocks no thread: in a conversation of many short
-// lines that costs more than the answers. Whatever is no pipe stays as it is.
-func Polled(in io.Reader) io.Reader {
-	f, ok := in.(*os.File)
-	if !ok {
-		return in
-	}
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
-		return in
-	}
-	return polled(f)
-}
