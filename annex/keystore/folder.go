@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shoal/share/disk"
@@ -26,9 +27,10 @@ type Folder struct {
 	share      string // its id, as the marker has it
 	repository string
 	open       func(dir string) (disk.FS, error)
-	fixed      string      // the name of whatever key, in a tree; "" = each has its own
-	clean      func() bool // true once: temporary files of processes that were killed may be looked for
-	buffers    *sync.Pool  // of *[2 * chunk]byte: thousands of operations after each other would be mostly garbage
+	fixed      string                       // the name of whatever key, in a tree; "" = each has its own
+	clean      func() bool                  // true once: temporary files of processes that were killed may be looked for
+	marked     *atomic.Pointer[index.Ident] // the marker that was found right last; nil = none was
+	buffers    *sync.Pool                   // of *[2 * chunk]byte: thousands of operations after each other would be mostly garbage
 }
 
 // chunk is how much is read, and written, at once.
@@ -38,7 +40,7 @@ const chunk = 256 << 10
 // nothing.
 func NewFolder(dir, share, repository string) *Folder {
 	return &Folder{dir: dir, share: share, repository: repository, open: disk.OpenFS, clean: once(),
-		buffers: &sync.Pool{New: func() any { return new([2 * chunk]byte) }}}
+		marked: &atomic.Pointer[index.Ident]{}, buffers: &sync.Pool{New: func() any { return new([2 * chunk]byte) }}}
 }
 
 // Name is the path of a key in the share.
@@ -62,13 +64,31 @@ func (f *Folder) with(what string, do func(fsys disk.FS) error) error {
 	return nil
 }
 
+// oldMark is how old a marker must be, so that one that was written in its place is another by its identity.
+const oldMark = 2 * time.Second
+
+// checkMark is disk.CheckMark, which reads the marker only if it is not the one of the last time.
+func (f *Folder) checkMark(fsys disk.FS) error {
+	now, err := fsys.Lstat(disk.Marker)
+	if last := f.marked.Load(); err == nil && last != nil && *last == now.Ident {
+		return nil
+	}
+	if err := disk.CheckMark(fsys, f.share); err != nil {
+		return err
+	}
+	if err == nil && time.Since(time.Unix(0, now.Ident.CTime)) >= oldMark {
+		f.marked.Store(&now.Ident)
+	}
+	return nil
+}
+
 // Has reports whether the content of a key is here: whole, as far as its size says. Only a folder that is marked as that of
 // the share says no; of another, as an empty mount point, that is an error.
 func (f *Folder) Has(key Key) (here bool, err error) {
 	err = f.with("looking for a key", func(fsys disk.FS) error {
 		info, err := fsys.Lstat(f.Name(key))
 		if missing(err) {
-			return disk.CheckMark(fsys, f.share)
+			return f.checkMark(fsys)
 		}
 		size, known := key.Size()
 		here = err == nil && info.Type == 0 && (!known || size == info.Ident.Size)
@@ -79,7 +99,7 @@ func (f *Folder) Has(key Key) (here bool, err error) {
 
 // Ready is nil when the folder is there, and is that of the share.
 func (f *Folder) Ready() error {
-	return f.with("looking at the folder", func(fsys disk.FS) error { return disk.CheckMark(fsys, f.share) })
+	return f.with("looking at the folder", func(fsys disk.FS) error { return f.checkMark(fsys) })
 }
 
 // missing reports whether an error says that nothing has a name.
@@ -95,7 +115,7 @@ func (f *Folder) Remove(key Key) (removed bool, err error) {
 		}
 		err := fsys.Remove(name)
 		if missing(err) {
-			return disk.CheckMark(fsys, f.share)
+			return f.checkMark(fsys)
 		}
 		if err != nil {
 			return err

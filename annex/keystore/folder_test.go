@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"shoal/share/disk"
 	"shoal/share/disk/memfs"
@@ -150,6 +151,38 @@ func TestFolderIsNotThere(t *testing.T) {
 		if err := f.Get(t.Context(), enc, src+".to", nil); err == nil || errors.Is(err, fs.ErrNotExist) && what == "not mounted" {
 			t.Errorf("%s: a key was fetched: %v", what, err)
 		}
+	}
+}
+
+// A marker that was right before is read again only when it has changed: what stands there in its place is noticed at once.
+func TestFolderIsReplaced(t *testing.T) {
+	t.Parallel()
+	dir, f := marked(t)
+	has(t, f, enc, false)
+	if f.marked.Load() != nil {
+		t.Error("a marker is trusted that may be written in this moment")
+	}
+	time.Sleep(oldMark + 100*time.Millisecond)
+	has(t, f, enc, false)
+	if f.marked.Load() == nil {
+		t.Error("the marker is read each time")
+	}
+	name := filepath.Join(dir, disk.Marker)
+	ours, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, name, bytes.Replace(ours, []byte(shareID[:4]), []byte("aaaa"), 1))
+	if here, err := f.Has(enc); err == nil {
+		t.Errorf("a folder of another share: %v", here)
+	}
+	write(t, name, ours)
+	has(t, f, enc, false)
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	if here, err := f.Has(enc); err == nil {
+		t.Errorf("a folder of no share: %v", here)
 	}
 }
 

@@ -19,7 +19,7 @@ func (f *Folder) Get(ctx context.Context, key Key, to string, progress func(done
 		src, err := fsys.Open(f.Name(key))
 		if err != nil {
 			if missing(err) {
-				if markErr := disk.CheckMark(fsys, f.share); markErr != nil {
+				if markErr := f.checkMark(fsys); markErr != nil {
 					return markErr
 				}
 			}

@@ -36,7 +36,7 @@ func (f *Folder) Link(key Key, from string) error {
 		return fmt.Errorf("storing a key: %s: %w", from, err)
 	}
 	return f.with("storing a key", func(fsys disk.FS) error {
-		if err := disk.CheckMark(fsys, f.share); err != nil {
+		if err := f.checkMark(fsys); err != nil {
 			return err
 		}
 		if f.isLinked(f.Name(key), info) {
@@ -82,7 +82,7 @@ func orphaned(fsys disk.FS, name string) bool {
 // to stop.
 func (f *Folder) Orphans(ctx context.Context, do func(name string) bool) error {
 	return f.with("looking for dropped keys", func(fsys disk.FS) error {
-		if err := disk.CheckMark(fsys, f.share); err != nil {
+		if err := f.checkMark(fsys); err != nil {
 			return err
 		}
 		top := path.Join(top, fileName(f.repository))

@@ -36,7 +36,7 @@ func (f *Folder) Put(ctx context.Context, key Key, from string, progress func(do
 		return fmt.Errorf("storing a key: %s has %d bytes, and the key says %d", from, info.Size(), size)
 	}
 	return f.with("storing a key", func(fsys disk.FS) error {
-		if err := disk.CheckMark(fsys, f.share); err != nil {
+		if err := f.checkMark(fsys); err != nil {
 			return err
 		}
 		if f.clean() {

@@ -92,7 +92,7 @@ func (f *Folder) replaced(fsys disk.FS, key Key) bool {
 func (f *Folder) rename(ctx context.Context, key Key, to string) error {
 	return f.with("renaming a file", func(fsys disk.FS) error {
 		from := f.Name(key)
-		if err := disk.CheckMark(fsys, f.share); err != nil {
+		if err := f.checkMark(fsys); err != nil {
 			return err
 		}
 		if _, err := fsys.Lstat(from); err != nil {
@@ -123,7 +123,7 @@ func (s *Store) RemoveDir(ctx context.Context, dir string) error {
 		return err
 	}
 	return p.folder.with("removing a folder", func(fsys disk.FS) error {
-		if err := disk.CheckMark(fsys, p.folder.share); err != nil {
+		if err := p.folder.checkMark(fsys); err != nil {
 			return err
 		}
 		_, err := removeEmpty(fsys, dir)
