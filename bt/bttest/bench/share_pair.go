@@ -47,8 +47,8 @@ type pair interface {
 	push(ctx context.Context) error
 	watches() bool
 	// settled waits until both are connected and say that they have nothing to do with so many files; it tells how many
-	// bytes they have hashed since they started, -1 when they do not say.
-	settled(ctx context.Context, files int) (hashed int64, err error)
+	// bytes they have hashed since they started, -1 when they do not say. at: since when that was known.
+	settled(ctx context.Context, files int) (at time.Time, hashed int64, err error)
 	stop() // both, in good order
 	// sent is how many bytes the first has sent since it started.
 	sent(ctx context.Context) (int64, error)

@@ -79,7 +79,9 @@ func (r *rsyncPair) push(ctx context.Context) error {
 
 func (r *rsyncPair) watches() bool { return false }
 
-func (r *rsyncPair) settled(context.Context, int) (int64, error) { return 0, errNotIts }
+func (r *rsyncPair) settled(context.Context, int) (time.Time, int64, error) {
+	return time.Time{}, 0, errNotIts
+}
 
 func (r *rsyncPair) sent(context.Context) (int64, error) { return r.out, nil }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // shoalPair is two nodes of shoal, told what to do by its command line.
@@ -83,34 +84,41 @@ func (s *shoalPair) status(ctx context.Context, at place) (shoalStatus, error) {
 	return all.Results[0], nil
 }
 
-// settled asks for the list and the peers until they say so: status counts all files, and would be what is measured.
-func (s *shoalPair) settled(ctx context.Context, files int) (hashed int64, err error) {
-	for _, at := range s.at {
-		for {
-			out, err := s.say(ctx, "", at, "share", "list", "--json")
+// settled asks for the list and the peers until both nodes say so, and then for the status: that counts all files, and
+// who else has them, which is not what is measured.
+func (s *shoalPair) settled(ctx context.Context, files int) (at time.Time, hashed int64, err error) {
+	for {
+		ready, right := true, true
+		for _, node := range s.at {
+			out, err := s.say(ctx, "", node, "share", "list", "--json")
 			if err != nil {
-				return 0, err
+				return at, 0, err
 			}
-			peers, err := s.say(ctx, "", at, "share", "peers", "--json", "bench")
+			peers, err := s.say(ctx, "", node, "share", "peers", "--json", "bench")
 			if err != nil {
-				return 0, err
+				return at, 0, err
 			}
-			if bytes.Contains(out, []byte(`"in-sync"`)) && bytes.Contains(peers, []byte(`"connected": true`)) {
-				st, err := s.status(ctx, at)
-				if err != nil {
-					return 0, err
-				}
-				if st.State == "in-sync" && st.Peers > 0 && st.Files == files {
-					hashed += st.Hashed
-					break
-				}
+			ready = ready && bytes.Contains(out, []byte(`"in-sync"`)) && bytes.Contains(peers, []byte(`"connected": true`))
+		}
+		at, hashed = time.Now(), 0
+		for _, node := range s.at {
+			if !ready {
+				break
 			}
-			if err := pause(ctx, 5*pollEvery); err != nil {
-				return 0, fmt.Errorf("waiting until shoal is in sync: it is %s: %w", out, err)
+			st, err := s.status(ctx, node)
+			if err != nil {
+				return at, 0, err
 			}
+			hashed += st.Hashed
+			right = right && st.State == "in-sync" && st.Peers > 0 && st.Files == files
+		}
+		if ready && right {
+			return at, hashed, nil
+		}
+		if err := pause(ctx, 5*pollEvery); err != nil {
+			return at, 0, fmt.Errorf("waiting until shoal is in sync: %w", err)
 		}
 	}
-	return hashed, nil
 }
 
 func (s *shoalPair) sent(ctx context.Context) (int64, error) {

@@ -153,8 +153,8 @@ func (s *syncthingPair) until(ctx context.Context, what string, is func(i int) (
 	return nil
 }
 
-func (s *syncthingPair) settled(ctx context.Context, files int) (hashed int64, err error) {
-	return -1, s.until(ctx, "idle", func(i int) (bool, error) {
+func (s *syncthingPair) settled(ctx context.Context, files int) (at time.Time, hashed int64, err error) {
+	err = s.until(ctx, "idle", func(i int) (bool, error) {
 		var st struct {
 			State                  string
 			GlobalFiles, NeedFiles int
@@ -162,6 +162,7 @@ func (s *syncthingPair) settled(ctx context.Context, files int) (hashed int64, e
 		err := s.ask(ctx, i, http.MethodGet, "db/status?folder=bench", "", &st)
 		return st.State == "idle" && st.GlobalFiles == files && st.NeedFiles == 0, err
 	})
+	return time.Now(), -1, err
 }
 
 func (s *syncthingPair) sent(ctx context.Context) (int64, error) {
