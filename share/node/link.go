@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"shoal/bt"
 	"shoal/share/api"
@@ -22,7 +25,10 @@ import (
 //
 // Each link has an export of its own, so that it can end alone. A pin is nothing but entries of the target with the caps of the source (link_pin.go).
 
-const maxNested = 8 // links inside links
+const (
+	maxNested = 8                // links inside links
+	seenWait  = 10 * time.Second // for what is new in a folder that may never come to rest
+)
 
 // linkRow is what a share that came by a link is here; it stands with the options of its row.
 type linkRow struct {
@@ -63,8 +69,9 @@ type linkPlace struct {
 
 // Link links a file or folder of one share into another.
 func (n *Node) Link(ctx context.Context, opts api.LinkOptions) (*api.LinkInfo, error) {
-	for _, name := range []string{opts.Source, opts.Target} {
-		if err := n.seen(ctx, name); err != nil {
+	opts.SourcePath, opts.TargetPath = cleanPath(opts.SourcePath), cleanPath(opts.TargetPath)
+	for _, at := range [][2]string{{opts.Source, opts.SourcePath}, {opts.Target, opts.TargetPath}} {
+		if err := n.seen(ctx, at[0], at[1]); err != nil {
 			return nil, err
 		}
 	}
@@ -76,7 +83,6 @@ func (n *Node) Link(ctx context.Context, opts api.LinkOptions) (*api.LinkInfo, e
 	if err != nil {
 		return nil, err
 	}
-	opts.SourcePath, opts.TargetPath = cleanPath(opts.SourcePath), cleanPath(opts.TargetPath)
 	if dst.token.Role < secret.Write {
 		return nil, fail(codeDenied, "only a writer of %s can put a link into it", dst.row.Name)
 	}
@@ -103,8 +109,9 @@ func (n *Node) Link(ctx context.Context, opts api.LinkOptions) (*api.LinkInfo, e
 	return info, n.linkLive(ctx, info, tree, natural, dst)
 }
 
-// seen waits until what is in a share's folder is in its index, when nobody has looked there yet.
-func (n *Node) seen(ctx context.Context, name string) error {
+// seen waits until what is in a share's folder is in its index, when nobody has looked there yet, or when something is at p
+// that was not there at the last look.
+func (n *Node) seen(ctx context.Context, name, p string) error {
 	e, err := n.find(name)
 	if err != nil || e.isBeside() {
 		return err
@@ -115,9 +122,32 @@ func (n *Node) seen(ctx context.Context, name string) error {
 		}
 		return nil
 	}
+	if err := e.until(ctx, func(v view) bool { return v.State != api.StateStopped && v.State != api.StateScanning }); err != nil {
+		return err
+	}
+	if e.forest == nil || p == "" || e.row.Dir == "" {
+		return nil
+	}
+	if _, _, err := e.treeNow().natural(p); bt.CodeOf(err) != bt.NotFound {
+		return nil // an error comes again
+	}
+	if _, err := os.Lstat(filepath.Join(e.row.Dir, filepath.FromSlash(p))); err != nil {
+		return nil
+	}
+	e.lookAgain(ctx)
+	some, cancel := context.WithTimeout(ctx, seenWait)
+	defer cancel()
+	if err := e.until(some, func(v view) bool { return v.Settled }); ctx.Err() != nil || e.ctx.Err() != nil {
+		return err
+	}
+	return nil // what is known by now counts
+}
+
+// until waits until a share looks as it is to.
+func (e *engine) until(ctx context.Context, is func(v view) bool) error {
 	for {
 		v, news := e.look()
-		if v.State != api.StateStopped && v.State != api.StateScanning {
+		if is(v) {
 			return nil
 		}
 		select {

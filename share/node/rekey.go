@@ -32,7 +32,7 @@ func (n *Node) nextEpoch(ctx context.Context, name string, opts api.RekeyOptions
 	case e.token.Epoch == math.MaxUint16:
 		return nil, fail(codeDenied, "%s has had all keys that it can have: make a new share", e.row.Name)
 	}
-	if err := n.seen(ctx, name); err != nil {
+	if err := n.seen(ctx, name, ""); err != nil {
 		return nil, err
 	}
 	n.moving.Lock()
