@@ -37,6 +37,9 @@ type client struct {
 // two windows of memory.
 func (g *client) takenIn() int64 { return max(g.acked, g.taken+int64(len(g.part))) }
 
+// held is how many bytes of whole blobs came, and wait to be used.
+func (g *client) held() int64 { return g.received - g.taken - int64(len(g.part)) }
+
 // attach makes g the getter; false when the connection is over or has one.
 func (c *Conn) attach(g getter) bool {
 	c.mu.Lock()
@@ -83,8 +86,14 @@ func (c *Conn) load(now time.Time) (asked int, silent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := &c.client
-	held := g.received - g.taken - int64(len(g.part))
-	return len(g.asked), len(g.asked) > 0 && held == 0 && now.Sub(g.last) >= SilentTimeout
+	return len(g.asked), len(g.asked) > 0 && g.held() == 0 && now.Sub(g.last) >= SilentTimeout
+}
+
+// isHeldUp reports whether something that the peer sent waits to be used: it is not the slow one.
+func (c *Conn) isHeldUp() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.client.held() > 0
 }
 
 func (c *Conn) isAsked(id blob.ID) bool {

@@ -45,6 +45,7 @@ type Fetcher struct {
 	waiting int     // wishes in the queue
 	stop    func()  // of the timer; nil when none runs
 	closed  bool
+	debt    int // bytes that came and were no use, for which nobody has waited yet; who uses a blob next does
 }
 
 // A wish is an id that some job wants.

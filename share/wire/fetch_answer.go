@@ -18,6 +18,7 @@ func (f *Fetcher) got(c *Conn, id blob.ID, b []byte) {
 		}
 		f.drop(w)
 	} else { // it came from two, or nobody wants it any more
+		f.debt += len(b)
 		c.took(len(b))
 	}
 	if p := f.peer(c); p != nil {
@@ -191,7 +192,16 @@ func (f *Fetcher) onTick() {
 	f.arm()
 }
 
-// steal asks an idle peer for what others were asked for long ago. There is no way to take a GET back: what comes twice
+// owed is how many bytes came for nothing since it was called last.
+func (f *Fetcher) owed() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.debt
+	f.debt = 0
+	return n
+}
+
+// steal asks an idle peer for what others, who do not wait for us, were asked for long ago. There is no way to take a GET back: what comes twice
 // costs traffic, so it is only a few at a time, and of each the second time only.
 func (f *Fetcher) steal(p *peer, now time.Time) {
 	if asked, _ := p.conn.load(now); asked > 0 || p.silent {
@@ -199,6 +209,9 @@ func (f *Fetcher) steal(p *peer, now time.Time) {
 	}
 	var ids []blob.ID
 	for _, q := range f.peers {
+		if q.conn.isHeldUp() {
+			continue
+		}
 		for _, w := range q.flight {
 			if len(ids) == MaxAsked/8 || now.Sub(w.since) < stealTime {
 				break

@@ -178,7 +178,7 @@ func (j *Job) use(ctx context.Context, a *arrival) error {
 		return nil
 	}
 	if j.f.pace != nil {
-		if err := j.f.pace(ctx, len(a.b)); err != nil {
+		if err := j.f.pace(ctx, len(a.b)+j.f.owed()); err != nil {
 			return err
 		}
 	}
@@ -219,7 +219,11 @@ func (j *Job) cancel(err error) {
 	j.arrived = fifo[*arrival]{}
 	f.mu.Unlock()
 	for arrived.len() > 0 {
-		j.used(arrived.pop())
+		a := arrived.pop()
+		f.mu.Lock()
+		f.debt += len(a.b)
+		f.mu.Unlock()
+		j.used(a)
 	}
 }
 

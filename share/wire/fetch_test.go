@@ -249,6 +249,49 @@ func TestSteal(t *testing.T) {
 	})
 }
 
+// TestPace checks that who takes blobs slowly asks nobody twice for them, and that what came for nothing is waited for, too.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		have, ids := fill(400, 1000)
+		paid := 0
+		w := newWorld(t, wire.FetcherOptions{Pace: func(ctx context.Context, n int) error {
+			paid += n
+			select {
+			case <-time.After(time.Duration(n) * 100 * time.Microsecond): // a blob is 0.1 s
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}})
+		one, two := &till{shelf: have, each: time.Millisecond}, &till{shelf: have, each: 50 * time.Millisecond}
+		w.peer(wiretest.Options{}, one.Serve)
+		w.peer(wiretest.Options{}, two.Serve)
+		got := shelf{}
+		if err := w.Fetch(t.Context(), ids, collect(got)); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, got, have)
+		if n := one.count() + two.count(); n != len(ids) || paid != len(ids)*len(have[ids[0]]) {
+			t.Errorf("%d were asked for, and %d bytes waited for", n, paid)
+		}
+		// Somebody wants 100 blobs, and then no more; they have come by then.
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if err := w.Fetch(ctx, ids[:100], collect(shelf{})); err == nil {
+			t.Error("100 blobs have come in 0.5 s")
+		}
+		time.Sleep(time.Minute)
+		paid = 0
+		if err := w.Fetch(t.Context(), ids[100:101], collect(shelf{})); err != nil {
+			t.Fatal(err)
+		}
+		if paid < 50*1000 {
+			t.Errorf("only %d bytes were waited for", paid)
+		}
+	})
+}
+
 // TestRank checks that who ranks first is asked, and others only when he is gone, silent, or has it not.
 func TestRank(t *testing.T) {
 	t.Parallel()
