@@ -201,8 +201,8 @@ func (f *Fetcher) owed() int {
 	return n
 }
 
-// steal asks an idle peer for what others, who do not wait for us, were asked for long ago. There is no way to take a GET back: what comes twice
-// costs traffic, so it is only a few at a time, and of each the second time only.
+// steal asks an idle peer for what others, who do not wait for us, were asked for long ago. There is no way to take a GET
+// back: what comes twice costs traffic, so it is only a few at a time, and of each the second time only.
 func (f *Fetcher) steal(p *peer, now time.Time) {
 	if asked, _ := p.conn.load(now); asked > 0 || p.silent {
 		return
