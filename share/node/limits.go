@@ -99,7 +99,8 @@ func (e *engine) readLimits(fsys disk.FS) {
 	age := e.node.now().Sub(time.Unix(0, ident.CTime))
 	young := age < youngLimits // or the clock was set back
 	switch {
-	case err == nil && age.Abs() < youngLimits && ident.Inode != 0 && ident.Size == 0: // somebody is about to write it: the next step sees what
+	case err == nil && age.Abs() < youngLimits && ident.Inode != 0 && ident.Size == 0:
+		// Somebody is about to write it: the next step sees what.
 	case err != nil:
 		if l.refuse(err) {
 			e.log.Error("the limits of the share cannot be read", "file", limitsFile, "why", err)

@@ -137,7 +137,7 @@ func (n *Node) seen(ctx context.Context, name, p string) error {
 	e.lookAgain(ctx)
 	some, cancel := context.WithTimeout(ctx, seenWait)
 	defer cancel()
-	if err := e.until(some, func(v view) bool { return v.Settled }); ctx.Err() != nil || e.ctx.Err() != nil {
+	if err := e.until(some, func(v view) bool { return v.Settled || v.State == api.StatePaused }); ctx.Err() != nil || e.ctx.Err() != nil {
 		return err
 	}
 	return nil // what is known by now counts
