@@ -98,6 +98,9 @@ func (r *Repository) checkVersion(ctx context.Context) Check {
 // checkRemote looks at the remotes of the repository.
 func (r *Repository) checkRemote(ctx context.Context) []Check {
 	remote, err := r.Torrents(ctx, "")
+	if bt.CodeOf(err) == bt.NotFound && len(r.shareUUIDs(ctx)) > 0 {
+		return []Check{{"remote", true, "keys are kept in a share; " + err.Error(), ""}}
+	}
 	if err != nil {
 		return []Check{failedCheck("remote", err)}
 	}
